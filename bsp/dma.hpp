@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Memory that devices may reach: the arena that is carved from /memory at run time, and the buffers handed out of it.
 //
-// Ownership: a DmaBuffer owns its block and gives it back when destroyed; std::span borrows. Blocks come back to the arena in
-// reverse order of allocation (that is how a failed set-up unwinds); a block freed in the middle is counted as stranded.
-// Memory whose release a device never confirmed is quarantined: it is never handed out again (VIRTIO 1.3, 3.3.1).
+// Ownership: a DmaBuffer owns its block and gives it back when destroyed; std::span borrows. Blocks come back to the
+// arena in reverse order of allocation (that is how a failed set-up unwinds); a block freed in the middle is counted as
+// stranded. Memory whose release a device never confirmed is quarantined: it is never handed out again
+// (VIRTIO 1.3, 3.3.1).
 #pragma once
 
 #include <cstddef>
@@ -17,7 +18,9 @@ namespace bsp {
 /// An address as a device sees it. Never made from a CPU pointer except by the arena.
 enum class BusAddress : std::uint64_t {};
 
-[[nodiscard]] constexpr std::uint64_t raw(BusAddress address) { return static_cast<std::uint64_t>(address); }
+[[nodiscard]] constexpr std::uint64_t raw(BusAddress address) {
+  return static_cast<std::uint64_t>(address);
+}
 [[nodiscard]] constexpr BusAddress operator+(BusAddress address, std::uint64_t offset) {
   return BusAddress{raw(address) + offset};
 }
@@ -40,10 +43,7 @@ class DmaBuffer {
   /// Bus address of the byte at `offset`; the caller keeps offset <= size().
   [[nodiscard]] BusAddress bus(std::size_t offset = 0) const { return bus_ + offset; }
   /// The block viewed as an array of T; size() must be a multiple of sizeof(T).
-  template <class T>
-  [[nodiscard]] std::span<T> as() const {
-    return {reinterpret_cast<T*>(data_), size_ / sizeof(T)};
-  }
+  template <class T> [[nodiscard]] std::span<T> as() const { return {reinterpret_cast<T*>(data_), size_ / sizeof(T)}; }
   /// Gives up the block for good: a device may still write to it.
   void quarantine();
 
@@ -89,8 +89,8 @@ class DmaArena {
   std::size_t stranded_{0};
 };
 
-/// Cache maintenance points for boards whose DMA is not coherent. No-ops today: all supported boards are coherent; the calls stand
-/// where ownership changes hands so that such a board needs no driver change.
+/// Cache maintenance points for boards whose DMA is not coherent. No-ops today: all supported boards are coherent; the
+/// calls stand where ownership changes hands so that such a board needs no driver change.
 inline void sync_for_device(std::span<const std::byte>) {}
 inline void sync_for_cpu(std::span<const std::byte>) {}
 

@@ -10,22 +10,19 @@
 
 namespace bsp {
 
-template <std::unsigned_integral T>
-[[nodiscard]] constexpr T byteswap(T value) {
+template <std::unsigned_integral T> [[nodiscard]] constexpr T byteswap(T value) {
   if constexpr (sizeof(T) == 1) return value;
   if constexpr (sizeof(T) == 2) return __builtin_bswap16(value);
   if constexpr (sizeof(T) == 4) return __builtin_bswap32(value);
   if constexpr (sizeof(T) == 8) return __builtin_bswap64(value);
 }
 
-template <std::unsigned_integral T>
-[[nodiscard]] constexpr T little_endian(T value) {
+template <std::unsigned_integral T> [[nodiscard]] constexpr T little_endian(T value) {
   return std::endian::native == std::endian::little ? value : byteswap(value);
 }
 
 /// A little-endian word in memory shared with a device: every load and store is explicit and happens once.
-template <std::unsigned_integral T>
-class Le {
+template <std::unsigned_integral T> class Le {
  public:
   constexpr Le() = default;
   constexpr explicit Le(T value) : raw_{little_endian(value)} {}

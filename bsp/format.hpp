@@ -9,7 +9,8 @@
 
 namespace bsp {
 
-/// Formats into `out` without a terminating zero; what does not fit is cut off. Returns the part of `out` that was written.
+/// Formats into `out` without a terminating zero; what does not fit is cut off. Returns the part of `out` that was
+/// written.
 std::string_view vformat(std::span<char> out, fmt::string_view format, fmt::format_args args);
 
 template <class... Args>
@@ -18,8 +19,7 @@ std::string_view format_to(std::span<char> out, fmt::format_string<Args...> form
 }
 
 /// A line of text with its storage.
-template <std::size_t N = 160>
-class Text {
+template <std::size_t N = 160> class Text {
  public:
   template <class... Args>
   explicit Text(fmt::format_string<Args...> format, Args&&... args)

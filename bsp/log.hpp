@@ -22,20 +22,16 @@ void set_level(Level level);
 
 void write(Level level, fmt::string_view format, fmt::format_args args);
 
-template <class... Args>
-void error(fmt::format_string<Args...> format, Args&&... args) {
+template <class... Args> void error(fmt::format_string<Args...> format, Args&&... args) {
   write(Level::error, format, fmt::make_format_args(args...));
 }
-template <class... Args>
-void warn(fmt::format_string<Args...> format, Args&&... args) {
+template <class... Args> void warn(fmt::format_string<Args...> format, Args&&... args) {
   write(Level::warn, format, fmt::make_format_args(args...));
 }
-template <class... Args>
-void info(fmt::format_string<Args...> format, Args&&... args) {
+template <class... Args> void info(fmt::format_string<Args...> format, Args&&... args) {
   write(Level::info, format, fmt::make_format_args(args...));
 }
-template <class... Args>
-void debug(fmt::format_string<Args...> format, Args&&... args) {
+template <class... Args> void debug(fmt::format_string<Args...> format, Args&&... args) {
   write(Level::debug, format, fmt::make_format_args(args...));
 }
 

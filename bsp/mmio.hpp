@@ -14,15 +14,13 @@ namespace bsp {
 
 template <class T>
 concept RegisterValue = std::same_as<T, std::uint8_t> || std::same_as<T, std::uint16_t> ||
-                        std::same_as<T, std::uint32_t> || std::same_as<T, std::uint64_t>;
+    std::same_as<T, std::uint32_t> || std::same_as<T, std::uint64_t>;
 
 #if defined(__riscv)
-template <RegisterValue T>
-[[nodiscard]] inline T mmio_load(std::uintptr_t address) {
+template <RegisterValue T> [[nodiscard]] inline T mmio_load(std::uintptr_t address) {
   return *reinterpret_cast<const volatile T*>(address);
 }
-template <RegisterValue T>
-inline void mmio_store(std::uintptr_t address, T value) {
+template <RegisterValue T> inline void mmio_store(std::uintptr_t address, T value) {
   *reinterpret_cast<volatile T*>(address) = value;
 }
 #else
@@ -32,12 +30,10 @@ namespace host {
 void mmio_store(std::uintptr_t address, unsigned width, std::uint64_t value);
 } // namespace host
 
-template <RegisterValue T>
-[[nodiscard]] inline T mmio_load(std::uintptr_t address) {
+template <RegisterValue T> [[nodiscard]] inline T mmio_load(std::uintptr_t address) {
   return static_cast<T>(host::mmio_load(address, sizeof(T)));
 }
-template <RegisterValue T>
-inline void mmio_store(std::uintptr_t address, T value) {
+template <RegisterValue T> inline void mmio_store(std::uintptr_t address, T value) {
   host::mmio_store(address, sizeof(T), value);
 }
 #endif
@@ -46,10 +42,7 @@ inline void mmio_store(std::uintptr_t address, T value) {
 enum class Access { ro, wo, rw };
 
 /// A register: offset in bytes from the start of its window, width by its value type.
-template <RegisterValue T, Access A>
-struct Reg {
-  std::uint32_t offset;
-};
+template <RegisterValue T, Access A> struct Reg { std::uint32_t offset; };
 
 /// A device's register window. Non-owning; the caller vouches for the address.
 class MmioWindow {
@@ -57,15 +50,9 @@ class MmioWindow {
   constexpr explicit MmioWindow(std::uintptr_t base) : base_{base} {}
 
   template <RegisterValue T, Access A>
-    requires(A != Access::wo)
-  [[nodiscard]] T read(Reg<T, A> reg) const {
-    return mmio_load<T>(base_ + reg.offset);
-  }
+  requires(A != Access::wo) [[nodiscard]] T read(Reg<T, A> reg) const { return mmio_load<T>(base_ + reg.offset); }
   template <RegisterValue T, Access A>
-    requires(A != Access::ro)
-  void write(Reg<T, A> reg, T value) const {
-    mmio_store<T>(base_ + reg.offset, value);
-  }
+  requires(A != Access::ro) void write(Reg<T, A> reg, T value) const { mmio_store<T>(base_ + reg.offset, value); }
   [[nodiscard]] constexpr std::uintptr_t base() const { return base_; }
 
  private:

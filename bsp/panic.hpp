@@ -6,8 +6,8 @@
 
 namespace bsp {
 
-/// Prints `message`, where it was raised and a backtrace, then ends the machine with a failing status. For our own bugs; what a
-/// device does wrong is an Error.
+/// Prints `message`, where it was raised and a backtrace, then ends the machine with a failing status. For our own
+/// bugs; what a device does wrong is an Error.
 [[noreturn]] void panic(const char* message, const char* file, int line);
 
 } // namespace bsp

@@ -10,17 +10,17 @@
 
 namespace bsp {
 
-template <class T>
-using Result = tl::expected<T, Error>;
+template <class T> using Result = tl::expected<T, Error>;
 
 using tl::unexpected;
 
 /// Shorthand for the failure branch: `return fail(Error::timed_out);`
-[[nodiscard]] inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>{error}; }
+[[nodiscard]] inline tl::unexpected<Error> fail(Error error) {
+  return tl::unexpected<Error>{error};
+}
 
 namespace detail {
-template <class T>
-T&& unwrap(tl::expected<T, Error>& result) {
+template <class T> T&& unwrap(tl::expected<T, Error>& result) {
   return std::move(*result);
 }
 inline void unwrap(tl::expected<void, Error>&) {}

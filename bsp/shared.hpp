@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Access to memory that a device reads or writes at the same time.
 //
-// Rule: a value that the device may write is loaded once into a local with load_once(), checked, then used; a value that
-// the device may read is written with store_once(). Nothing else touches ring memory.
-// On the host each access is announced to the tests first, so that a hostile device can change the word between two looks.
+// Rule: a value that the device may write is loaded once into a local with load_once(), checked, then used; a value
+// that the device may read is written with store_once(). Nothing else touches ring memory. On the host each access is
+// announced to the tests first, so that a hostile device can change the word between two looks.
 #pragma once
 
 #include <concepts>
@@ -21,8 +21,7 @@ void on_shared_store(const void* address, std::size_t width);
 #endif
 
 /// One load of exactly sizeof(T) bytes.
-template <std::unsigned_integral T>
-[[nodiscard]] inline T load_once(const T& word) {
+template <std::unsigned_integral T> [[nodiscard]] inline T load_once(const T& word) {
 #if !defined(__riscv)
   host::on_shared_load(&word, sizeof(T));
 #endif
@@ -30,8 +29,7 @@ template <std::unsigned_integral T>
 }
 
 /// One store of exactly sizeof(T) bytes.
-template <std::unsigned_integral T>
-inline void store_once(T& word, T value) {
+template <std::unsigned_integral T> inline void store_once(T& word, T value) {
 #if !defined(__riscv)
   host::on_shared_store(&word, sizeof(T));
 #endif

@@ -15,9 +15,9 @@ struct Region {
   bool operator==(const Region&) const = default;
 };
 
-/// Entry `index` of the node's `reg` as a CPU address: translated at each bus level by the entry of `ranges` that covers the
-/// whole region (all entries are looked at; an empty `ranges` is the identity; none at all ends in not_translatable).
-/// no_such_property without `reg`, bad_length behind its last entry.
+/// Entry `index` of the node's `reg` as a CPU address: translated at each bus level by the entry of `ranges` that
+/// covers the whole region (all entries are looked at; an empty `ranges` is the identity; none at all ends in
+/// not_translatable). no_such_property without `reg`, bad_length behind its last entry.
 [[nodiscard]] Result<Region> reg(const Node& node, std::size_t index = 0);
 
 /// Number of entries of `reg`; 0 if it is absent or malformed.

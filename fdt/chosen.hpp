@@ -17,8 +17,8 @@ struct StdoutPath {
   Node node;
   std::string_view options; ///< behind the ':', e.g. "115200n8"; empty if none
 };
-/// /chosen stdout-path (or the older linux,stdout-path): a path or an alias, with or without options. Errors: no_such_property,
-/// no_such_node (it names nothing).
+/// /chosen stdout-path (or the older linux,stdout-path): a path or an alias, with or without options. Errors:
+/// no_such_property, no_such_node (it names nothing).
 [[nodiscard]] Result<StdoutPath> stdout_path(const Tree& tree);
 
 /// Enabled memory nodes (device_type = "memory"): regions into `out`; returns how many. Malformed nodes are skipped.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Interrupt specifiers: `interrupts` with an inherited `interrupt-parent`, and `interrupts-extended`, which wins where both
-// stand (Devicetree Specification 0.4, 2.4).
+// Interrupt specifiers: `interrupts` with an inherited `interrupt-parent`, and `interrupts-extended`, which wins where
+// both stand (Devicetree Specification 0.4, 2.4).
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,8 @@ struct Interrupt {
   std::size_t cell_count; ///< 1 to 4
 };
 
-/// Entry `index`. no_such_property if the node has no interrupts, bad_length behind the last entry or if the last is cut short.
+/// Entry `index`. no_such_property if the node has no interrupts, bad_length behind the last entry or if the last is
+/// cut short.
 [[nodiscard]] Result<Interrupt> interrupt(const Node& node, std::size_t index = 0);
 
 /// Number of well-formed entries, counted up to the first malformed one.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The flattened device tree over libfdt: nodes and properties whose every access is bounds-checked.
 //
-// Depends on libfdt and nothing of ours. A Tree borrows the blob; Node and Property are values that point into it. Malformed content
-// ends in an fdt::Error, never in a read outside the blob. Specification: Devicetree Specification 0.4.
+// Depends on libfdt and nothing of ours. A Tree borrows the blob; Node and Property are values that point into it.
+// Malformed content ends in an fdt::Error, never in a read outside the blob. Specification: Devicetree Specification
+// 0.4.
 #pragma once
 
 #include <cstddef>
@@ -15,23 +16,22 @@
 namespace fdt {
 
 enum class Error : std::uint8_t {
-  not_a_tree,              ///< magic, version or sizes are wrong
-  truncated,               ///< structure or strings run past the blob
+  not_a_tree, ///< magic, version or sizes are wrong
+  truncated,  ///< structure or strings run past the blob
   no_such_node,
   no_such_property,
-  bad_length,              ///< a property's length does not fit its meaning
-  bad_cells,               ///< #address-cells, #size-cells or #interrupt-cells missing where needed, or out of range
-  bad_phandle,             ///< a phandle that names no node
+  bad_length,  ///< a property's length does not fit its meaning
+  bad_cells,   ///< #address-cells, #size-cells or #interrupt-cells missing where needed, or out of range
+  bad_phandle, ///< a phandle that names no node
   no_interrupt_parent,
-  not_translatable,        ///< a parent bus has no `ranges`, or none that covers the address
-  too_deep,                ///< more levels than max_depth
+  not_translatable, ///< a parent bus has no `ranges`, or none that covers the address
+  too_deep,         ///< more levels than max_depth
 };
 
 /// A short lower-case clause; never null.
 [[nodiscard]] const char* to_string(Error error);
 
-template <class T>
-using Result = tl::expected<T, Error>;
+template <class T> using Result = tl::expected<T, Error>;
 
 inline constexpr int max_depth = 32;
 
@@ -93,7 +93,8 @@ class Node {
 
 class Tree {
  public:
-  /// Checks the header and the whole structure block (fdt_check_full) of the blob at `blob`, at most `limit` bytes of it.
+  /// Checks the header and the whole structure block (fdt_check_full) of the blob at `blob`, at most `limit` bytes of
+  /// it.
   [[nodiscard]] static Result<Tree> create(const void* blob, std::size_t limit = 16u << 20);
 
   [[nodiscard]] Node root() const { return Node{this, 0}; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a command is, and what it may use while it runs. Commands are rows of constexpr tables; help, Tab completion and option
-// parsing all read the same row, so they cannot disagree.
+// What a command is, and what it may use while it runs. Commands are rows of constexpr tables; help, Tab completion and
+// option parsing all read the same row, so they cannot disagree.
 #pragma once
 
 #include <cstddef>
@@ -30,9 +30,9 @@ struct Option {
 
 struct Command {
   std::string_view name;
-  std::string_view usage;   ///< behind the name: "[-c N] [-g US] HEX"; empty if it takes nothing
-  std::string_view summary; ///< one clause, for `help`
-  std::string_view example; ///< a whole line that works: "net tx -c 3 ffffffffffff525400123456088b5..."
+  std::string_view usage;            ///< behind the name: "[-c N] [-g US] HEX"; empty if it takes nothing
+  std::string_view summary;          ///< one clause, for `help`
+  std::string_view example;          ///< a whole line that works: "net tx -c 3 ffffffffffff525400123456088b5..."
   void (*run)(Session&, Arguments&); ///< null if it has subcommands only
   std::span<const Option> options{};
   std::span<const Command> subcommands{};
@@ -41,8 +41,9 @@ struct Command {
 
 inline constexpr std::size_t max_line = 8192; ///< characters of a command line that arrive whole
 
-/// The words of a line after the command's own name, already split and checked against its options: unknown options, missing values
-/// and "-i" without such an interface never reach run(). Words are split at spaces and tabs; "..." keeps spaces together.
+/// The words of a line after the command's own name, already split and checked against its options: unknown options,
+/// missing values and "-i" without such an interface never reach run(). Words are split at spaces and tabs; "..." keeps
+/// spaces together.
 class Arguments {
  public:
   [[nodiscard]] const Command& command() const { return *command_; }
@@ -86,33 +87,33 @@ class Session {
   [[nodiscard]] virtual System& system() = 0;
 
   /// A result line; the line end is added.
-  template <class... Args>
-  void print(fmt::format_string<Args...> format, Args&&... args) {
+  template <class... Args> void print(fmt::format_string<Args...> format, Args&&... args) {
     vprint(format, fmt::make_format_args(args...));
   }
   /// "error: <what>: <why>" on a line of its own.
-  template <class... Args>
-  void error(std::string_view what, fmt::format_string<Args...> format, Args&&... args) {
+  template <class... Args> void error(std::string_view what, fmt::format_string<Args...> format, Args&&... args) {
     verror(what, format, fmt::make_format_args(args...));
   }
   /// Text as it is, without line end (long lines in pieces: at most 512 characters a call).
   virtual void write(std::string_view text) = 0;
 
-  /// The option's value as a number between the two, `fallback` if absent; nullopt (and an error line that names the option and the
-  /// range) if it is anything else.
-  [[nodiscard]] std::optional<std::uint64_t> number_option(const Arguments& arguments, std::string_view option, std::uint64_t fallback,
-                                                           std::uint64_t low, std::uint64_t high);
+  /// The option's value as a number between the two, `fallback` if absent; nullopt (and an error line that names the
+  /// option and the range) if it is anything else.
+  [[nodiscard]] std::optional<std::uint64_t> number_option(const Arguments& arguments, std::string_view option,
+                                                           std::uint64_t fallback, std::uint64_t low,
+                                                           std::uint64_t high);
   /// The same for a positional argument that must be there; `name` as in the usage.
-  [[nodiscard]] std::optional<std::uint64_t> number_argument(const Arguments& arguments, std::size_t index, std::string_view name,
-                                                             std::uint64_t low, std::uint64_t high);
+  [[nodiscard]] std::optional<std::uint64_t> number_argument(const Arguments& arguments, std::size_t index,
+                                                             std::string_view name, std::uint64_t low,
+                                                             std::uint64_t high);
 
   /// The interface of "-i IF", or the one in use; null (and "error: net: no network device") if there is none.
   [[nodiscard]] virtual net::NetDevice* interface(const Arguments& arguments) = 0;
   virtual void use_interface(std::size_t index) = 0;
   [[nodiscard]] virtual std::size_t interface_in_use() const = 0;
 
-  /// Lets the background run once and looks at the console. False once Ctrl-C was typed: the command ends then. Characters typed meanwhile
-  /// are kept for the next line.
+  /// Lets the background run once and looks at the console. False once Ctrl-C was typed: the command ends then.
+  /// Characters typed meanwhile are kept for the next line.
   [[nodiscard]] virtual bool pump() = 0;
   /// pump(), and sleeps until something happens or the deadline passes. False on Ctrl-C.
   [[nodiscard]] virtual bool wait(bsp::Deadline until) = 0;

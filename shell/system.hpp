@@ -32,21 +32,21 @@ struct MemoryRange {
 
 /// What `board` and `version` print.
 struct BoardInfo {
-  std::string_view board;          ///< the BOARD it was built for
-  std::string_view model;          ///< the tree's /model, or empty
-  std::uint64_t hart{0};           ///< boot hart
+  std::string_view board; ///< the BOARD it was built for
+  std::string_view model; ///< the tree's /model, or empty
+  std::uint64_t hart{0};  ///< boot hart
   std::size_t hart_count{0};
-  std::string_view isa;            ///< riscv,isa of the boot hart
+  std::string_view isa; ///< riscv,isa of the boot hart
   std::uint64_t timebase_hz{0};
   std::span<const MemoryRange> memory{};
-  MemoryRange image{};             ///< text to the end of stacks
+  MemoryRange image{}; ///< text to the end of stacks
   MemoryRange device_tree{};
-  std::string_view mmu;            ///< "sv39" or "bare"
-  std::string_view console;        ///< "ns16550a /soc/serial@10000000"
-  std::uint32_t sbi_version{0};    ///< as sbi_get_spec_version: major << 24 | minor
-  std::uint64_t sbi_impl_id{0};    ///< 1 is OpenSBI
+  std::string_view mmu;              ///< "sv39" or "bare"
+  std::string_view console;          ///< "ns16550a /soc/serial@10000000"
+  std::uint32_t sbi_version{0};      ///< as sbi_get_spec_version: major << 24 | minor
+  std::uint64_t sbi_impl_id{0};      ///< 1 is OpenSBI
   std::uint64_t sbi_impl_version{0}; ///< OpenSBI: major << 16 | minor
-  std::uint64_t boot_us{0};        ///< hand-over to first prompt
+  std::uint64_t boot_us{0};          ///< hand-over to first prompt
 };
 
 /// Firmware services; a test replaces them.

@@ -29,7 +29,8 @@ class Irqchip {
   [[nodiscard]] virtual bsp::Result<void> attach(std::uint32_t source, Handler handler, std::string_view name) = 0;
   /// Removes every handler with this context from the source; disables the source if it was the last.
   virtual void detach(std::uint32_t source, void* context) = 0;
-  /// The trap entry calls this for a supervisor external interrupt: claims, dispatches and completes until nothing is pending (bounded).
+  /// The trap entry calls this for a supervisor external interrupt: claims, dispatches and completes until nothing is
+  /// pending (bounded).
   virtual void handle_external_interrupt() = 0;
   /// Claims that returned 0 (spurious), and claims of a source without handler, since boot.
   [[nodiscard]] virtual std::uint64_t spurious_count() const = 0;

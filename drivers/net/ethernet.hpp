@@ -15,9 +15,9 @@ inline constexpr std::size_t ethernet_header_size = 14;
 inline constexpr std::size_t vlan_tag_size = 4;
 inline constexpr std::size_t ethernet_min_frame = 60;
 inline constexpr std::uint16_t default_mtu = 1500;
-inline constexpr std::uint16_t min_mtu = 68; ///< RFC 791: every IPv4 module must forward 68 bytes
-inline constexpr std::uint16_t ethertype_vlan = 0x8100;    ///< 802.1Q
-inline constexpr std::uint16_t ethertype_service = 0x88a8; ///< 802.1ad
+inline constexpr std::uint16_t min_mtu = 68;                    ///< RFC 791: every IPv4 module must forward 68 bytes
+inline constexpr std::uint16_t ethertype_vlan = 0x8100;         ///< 802.1Q
+inline constexpr std::uint16_t ethertype_service = 0x88a8;      ///< 802.1ad
 inline constexpr std::uint16_t ethertype_experimental = 0x88b5; ///< IEEE 802 local experimental 1
 
 struct MacAddress {

@@ -4,8 +4,8 @@
 //   receive() hands frames out -> the consumer reads them -> release() takes them back, in any order.
 //   send() takes requests -> the device reads their segments -> reclaim() gives the cookies back.
 //
-// Owner: one hart's main loop. No call waits; none is for interrupt context. Between send() and reclaim() the caller leaves the
-// segments' memory alone, between release() and the next receive() the frame's.
+// Owner: one hart's main loop. No call waits; none is for interrupt context. Between send() and reclaim() the caller
+// leaves the segments' memory alone, between release() and the next receive() the frame's.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +31,8 @@ struct Segment {
   std::uint32_t length{0};
 };
 
-/// What is known about the checksums of a received frame (VIRTIO 1.3, 5.1.6.4). Judging them is the consumer's business.
+/// What is known about the checksums of a received frame (VIRTIO 1.3, 5.1.6.4). Judging them is the consumer's
+/// business.
 enum class Checksum : std::uint8_t {
   none,    ///< nothing known: check in software
   valid,   ///< the device checked one level of checksum
@@ -40,18 +41,19 @@ enum class Checksum : std::uint8_t {
 
 /// A received frame, Ethernet header first, without virtio header and FCS.
 struct RxFrame {
-  Segment first;                  ///< the frame's first bytes; all of them unless `more` is not empty
-  std::span<const Segment> more;  ///< the rest of a frame that came in several buffers
-  std::uint32_t length{0};        ///< of the whole frame
-  std::uint16_t buffer{0};        ///< the driver's handle; not for the consumer
+  Segment first;                 ///< the frame's first bytes; all of them unless `more` is not empty
+  std::span<const Segment> more; ///< the rest of a frame that came in several buffers
+  std::uint32_t length{0};       ///< of the whole frame
+  std::uint16_t buffer{0};       ///< the driver's handle; not for the consumer
   Checksum checksum{Checksum::none};
-  std::uint16_t csum_start{0};    ///< with partial: where summing starts, in bytes from the frame's start
-  std::uint16_t csum_offset{0};   ///< with partial: where the sum goes, from csum_start
+  std::uint16_t csum_start{0};  ///< with partial: where summing starts, in bytes from the frame's start
+  std::uint16_t csum_offset{0}; ///< with partial: where the sum goes, from csum_start
 
   [[nodiscard]] std::span<const std::byte> head() const { return {first.data, first.length}; }
 };
 
-/// What the device shall do to a frame on the way out. Only `none` is accepted unless the features for more were negotiated.
+/// What the device shall do to a frame on the way out. Only `none` is accepted unless the features for more were
+/// negotiated.
 struct Offload {
   enum class Kind : std::uint8_t { none, checksum, tcp4, tcp6, udp };
   Kind kind{Kind::none};
@@ -106,20 +108,22 @@ class NetDevice {
   [[nodiscard]] virtual std::size_t receive(std::span<RxFrame> out) = 0;
   /// Takes frames back, in any order, each exactly once; their buffers go to the device again.
   virtual void release(std::span<const RxFrame> frames) = 0;
-  /// Queues requests in order; returns how many were taken: fewer than offered means that the ring is full (try again after
-  /// reclaim), or that the next one is invalid (check_request() says why).
+  /// Queues requests in order; returns how many were taken: fewer than offered means that the ring is full (try again
+  /// after reclaim), or that the next one is invalid (check_request() says why).
   [[nodiscard]] virtual std::size_t send(std::span<const TxRequest> requests) = 0;
   /// Gives back finished requests; returns the count.
   [[nodiscard]] virtual std::size_t reclaim(std::span<TxCompletion> out) = 0;
-  /// Why send() would refuse the request for good: frame_too_short, frame_too_long, offload_not_supported, chain_empty, chain_too_long.
+  /// Why send() would refuse the request for good: frame_too_short, frame_too_long, offload_not_supported, chain_empty,
+  /// chain_too_long.
   [[nodiscard]] virtual bsp::Result<void> check_request(const TxRequest& request) const = 0;
 
-  /// Deals with what the interrupt handler has flagged: configuration changes, recovery. Bounded; call it in every loop.
+  /// Deals with what the interrupt handler has flagged: configuration changes, recovery. Bounded; call it in every
+  /// loop.
   virtual void service() = 0;
   /// Whether service() or receive() has something to do; for the check before idling, interrupts off.
   [[nodiscard]] virtual bool work_pending() const = 0;
-  /// Last step before going idle: asks for interrupts for the receive queue (and the transmit queue if `for_completions`), looks again,
-  /// re-kicks lost notifications. True: something is pending after all, do not sleep.
+  /// Last step before going idle: asks for interrupts for the receive queue (and the transmit queue if
+  /// `for_completions`), looks again, re-kicks lost notifications. True: something is pending after all, do not sleep.
   [[nodiscard]] virtual bool prepare_idle(bool for_completions) = 0;
   /// Full reset and re-initialisation. Requests in flight come back from reclaim() as not sent; the statistics stay.
   [[nodiscard]] virtual bsp::Result<void> reset() = 0;
@@ -147,9 +151,9 @@ class NetDevice {
   ~NetDevice() = default; // never deleted through the interface
 };
 
-/// Receives up to `budget` frames in batches, calls `handler(const RxFrame&)` for each and releases them. Returns the count.
-template <class Handler>
-std::size_t poll(NetDevice& device, std::size_t budget, Handler&& handler) {
+/// Receives up to `budget` frames in batches, calls `handler(const RxFrame&)` for each and releases them. Returns the
+/// count.
+template <class Handler> std::size_t poll(NetDevice& device, std::size_t budget, Handler&& handler) {
   constexpr std::size_t batch = 32;
   RxFrame frames[batch];
   std::size_t done = 0;

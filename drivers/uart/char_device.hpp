@@ -15,8 +15,8 @@ class CharDevice {
   [[nodiscard]] virtual std::size_t read(std::span<char> out) = 0;
   /// Whether read() would return something. Safe with interrupts off, for the check before going idle.
   [[nodiscard]] virtual bool has_input() = 0;
-  /// Sends all of `text` as it is (no line-end conversion); waits for room, with a deadline per character after which the
-  /// character is dropped and counted: a line nobody reads must not hang the machine.
+  /// Sends all of `text` as it is (no line-end conversion); waits for room, with a deadline per character after which
+  /// the character is dropped and counted: a line nobody reads must not hang the machine.
   virtual void write(std::string_view text) = 0;
   /// Drains the receive FIFO into the ring and quiets the interrupt line.
   virtual void handle_interrupt() = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Feature bits as a type of their own: a bit *number* never mixes with a mask. Words 0 and 1 (bits 0 to 63) are all that
-// this driver negotiates; bits from 64 on exist since VIRTIO 1.4 and are never read, so devices that repeat words do no harm.
+// Feature bits as a type of their own: a bit *number* never mixes with a mask. Words 0 and 1 (bits 0 to 63) are all
+// that this driver negotiates; bits from 64 on exist since VIRTIO 1.4 and are never read, so devices that repeat words
+// do no harm.
 #pragma once
 
 #include <cstdint>
@@ -49,7 +50,7 @@ enum class Feature : std::uint8_t {
   notif_config_data = 39,
   ring_reset = 40,
   admin_vq = 41,
-  suspend = 43, ///< 1.4
+  suspend = 43,          ///< 1.4
   net_device_stats = 50, ///< 1.4
   net_hash_tunnel = 51,
   net_vq_notf_coal = 52,
@@ -91,8 +92,8 @@ class FeatureSet {
   std::uint64_t bits_{0};
 };
 
-/// The standard's name of a bit for a network device ("MAC", "EVENT_IDX", "VERSION_1"), without VIRTIO_NET_F_ or VIRTIO_F_;
-/// empty if the bit is reserved or belongs to other device types.
+/// The standard's name of a bit for a network device ("MAC", "EVENT_IDX", "VERSION_1"), without VIRTIO_NET_F_ or
+/// VIRTIO_F_; empty if the bit is reserved or belongs to other device types.
 [[nodiscard]] std::string_view net_feature_name(unsigned bit);
 
 } // namespace virtio
