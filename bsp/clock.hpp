@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Time: the `time` counter, its rate from the FDT's timebase-frequency, and deadlines for bounded waits.
-// On the host now_ticks() and frequency() are defined by the tests (tests/support/fake_clock.hpp).
+// On the host now_ticks() is defined by the tests (tests/support/fake_clock.hpp).
 #pragma once
 
 #include <cstdint>

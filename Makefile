@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# netbsp: one non-recursive makefile. Each room lists its own files in sources.mk; a board is a directory of data.
+#
+#   make run        install what is missing, build, boot to the prompt on QEMU
+#   make test       unit tests (host, ASan + UBSan) and system tests (QEMU)
+#   make help       everything else
+
+BOARD ?= qemu-virt
+BOARD_DIR ?= boards/$(BOARD)
+ifneq ($(origin BOARD_DIR),file)
+BOARD := $(notdir $(abspath $(BOARD_DIR)))
+endif
+CROSS_COMPILE ?= riscv64-linux-gnu-
+LIBFDT_DIR ?= .cache/libfdt
+V ?= 0
+Q := $(if $(filter 0,$(V)),@)
+PYTHON := /usr/bin/python3
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+# ---- board: BOARD_ARCH BOARD_ABI BOARD_LOAD BOARD_STACK_SIZE BOARD_QEMU ------------------------------------------------
+BOARD_ARCH := rv64gc
+BOARD_ABI := lp64d
+BOARD_LOAD := 0x80200000
+BOARD_STACK_SIZE := 16384
+BOARD_QEMU :=
+ifeq ($(wildcard $(BOARD_DIR)/board.mk),)
+$(error no board at $(BOARD_DIR): it has no board.mk (boards here: $(notdir $(wildcard boards/*))))
+endif
+include $(BOARD_DIR)/board.mk
+
+# TEST_COMMANDS=1 adds the shell command `crash`, for the tests of the panic paths; never part of a normal image.
+TEST_COMMANDS ?= 0
+VARIANT := $(if $(filter 1,$(TEST_COMMANDS)),-test)
+# Extra preprocessor definitions for experiments; they build into a directory of their own.
+EXTRA_DEFINES ?=
+OUT ?= build/$(BOARD)$(VARIANT)
+
+# ---- sources ----------------------------------------------------------------------------------------------------------
+SRCS :=
+ASM_SRCS :=
+HOST_SRCS :=
+TEST_SRCS := tests/unit/main.cpp
+SUPPORT_SRCS :=
+FIXTURES :=
+include bsp/sources.mk fdt/sources.mk drivers/uart/sources.mk drivers/irqchip/sources.mk drivers/virtio/sources.mk \
+        drivers/net/sources.mk shell/sources.mk
+LIBFDT_SRCS := fdt.c fdt_ro.c fdt_strerror.c fdt_addresses.c fdt_check.c
+
+# ---- tools and flags --------------------------------------------------------------------------------------------------
+CXX_TARGET := $(CROSS_COMPILE)g++
+CC_TARGET := $(CROSS_COMPILE)gcc
+OBJCOPY := $(CROSS_COMPILE)objcopy
+OBJDUMP := $(CROSS_COMPILE)objdump
+NM := $(CROSS_COMPILE)nm
+SIZE := $(CROSS_COMPILE)size
+HOST_CXX ?= g++
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+PICOLIBC := /usr/lib/picolibc/riscv64-unknown-elf/lib/libc.a
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Werror
+ARCH_FLAGS := -march=$(BOARD_ARCH) -mabi=$(BOARD_ABI) -mcmodel=medany -fno-pic -no-pie
+COMMON_FLAGS := -O2 -g -ffunction-sections -fdata-sections -fno-omit-frame-pointer -fno-stack-protector \
+                -fno-asynchronous-unwind-tables -U_FORTIFY_SOURCE -ffile-prefix-map=$(CURDIR)/=
+CXXFLAGS := -std=c++20 $(COMMON_FLAGS) $(ARCH_FLAGS) -fno-exceptions -fno-rtti -fno-threadsafe-statics $(WARNINGS) \
+            -I. -I$(BOARD_DIR) -isystem build/include -DNETBSP_BOARD='"$(BOARD)"' $(EXTRA_DEFINES) \
+            $(if $(filter 1,$(TEST_COMMANDS)),-DNETBSP_TEST_COMMANDS)
+CFLAGS_LIBFDT := -std=gnu11 $(COMMON_FLAGS) $(ARCH_FLAGS) -w -I$(LIBFDT_DIR)
+ASFLAGS := $(ARCH_FLAGS) -I. -DSTACK_SIZE=$(BOARD_STACK_SIZE)
+LDFLAGS := -nostdlib -static -no-pie -Wl,--gc-sections -Wl,--build-id=none -Wl,-T,linker/netbsp.ld \
+           -Wl,--defsym=LOAD_ADDRESS=$(BOARD_LOAD) -Wl,--defsym=STACK_SIZE=$(BOARD_STACK_SIZE) \
+           -Wl,--no-warn-rwx-segments -Wl,-z,max-page-size=4096
+LIBS := $(PICOLIBC) -lgcc
+
+HOST_FLAGS := -std=c++20 -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all \
+              -DCPPUTEST_MEM_LEAK_DETECTION_DISABLED -DNETBSP_VERSION='"test"' -DNETBSP_BOARD='"host"' \
+              -DFIXTURE_DIR='"build/host/fixtures"' -Wall -Wextra -Wshadow -Werror -I.
+
+OBJS := $(patsubst %,$(OUT)/%.o,$(SRCS) $(ASM_SRCS))
+FDT_OBJS := $(patsubst %.c,$(OUT)/libfdt/%.o,$(LIBFDT_SRCS))
+HOST_OBJS := $(patsubst %,build/host/%.o,$(HOST_SRCS) $(TEST_SRCS) $(SUPPORT_SRCS))
+FIXTURE_DTBS := $(patsubst tests/fixtures/%.dts,build/host/fixtures/%.dtb,$(FIXTURES))
+
+# ---- image ------------------------------------------------------------------------------------------------------------
+.PHONY: all
+all: $(OUT)/netbsp.elf $(OUT)/netbsp.bin compile_commands.json
+
+$(OUT)/netbsp.elf: $(OBJS) $(FDT_OBJS) linker/netbsp.ld scripts/check-image
+	@echo "  LD      $@"
+	$(Q)$(CXX_TARGET) $(ARCH_FLAGS) $(LDFLAGS) -o $@.tmp $(OBJS) $(FDT_OBJS) $(LIBS)
+	$(Q)OBJDUMP=$(OBJDUMP) NM=$(NM) scripts/check-image $@.tmp
+	$(Q)mv $@.tmp $@
+
+$(OUT)/netbsp.bin: $(OUT)/netbsp.elf
+	@echo "  OBJCOPY $@"
+	$(Q)$(OBJCOPY) -O binary $< $@
+
+# The toolchain, libfdt and the header-only libraries are there before anything is compiled.
+build/include/.stamp: | $(if $(wildcard build/include/.stamp),,install-deps-run)
+	$(Q)mkdir -p build/include && ln -sfn /usr/include/fmt build/include/fmt && ln -sfn /usr/include/tl build/include/tl
+	$(Q)touch $@
+
+$(LIBFDT_DIR)/libfdt.h: | build/include/.stamp
+	$(Q)LIBFDT_DIR= scripts/fetch-libfdt $(LIBFDT_DIR)
+
+.PHONY: install-deps-run install-deps-test install-deps-lint
+install-deps-run install-deps-test install-deps-lint: install-deps-%:
+	$(Q)scripts/install-deps $*
+
+# Flags belong to the objects: a change of flags, board or version rebuilds what it touches.
+FLAGS_ID := $(CXX_TARGET) $(CXXFLAGS) $(ASFLAGS) $(LDFLAGS)
+.PHONY: force
+$(OUT)/flags: force
+	@mkdir -p $(@D); echo '$(subst ','"'"',$(FLAGS_ID))' | cmp -s - $@ || echo '$(subst ','"'"',$(FLAGS_ID))' > $@
+$(OUT)/version.hpp: force
+	@mkdir -p $(@D); echo '#define NETBSP_VERSION "$(VERSION)"' | cmp -s - $@ || echo '#define NETBSP_VERSION "$(VERSION)"' > $@
+
+COMPILE_DEPS := $(OUT)/flags build/include/.stamp $(LIBFDT_DIR)/libfdt.h
+
+$(OUT)/shell/commands_base.cpp.o: $(OUT)/version.hpp
+$(OUT)/shell/commands_base.cpp.o: CXXFLAGS += -include $(OUT)/version.hpp
+
+$(OUT)/%.cpp.o: %.cpp $(COMPILE_DEPS)
+	@echo "  CXX     $<"; mkdir -p $(@D)
+	$(Q)$(CXX_TARGET) $(CXXFLAGS) -isystem $(LIBFDT_DIR) -MMD -MP -c -o $@ $<
+
+$(OUT)/%.S.o: %.S $(COMPILE_DEPS)
+	@echo "  AS      $<"; mkdir -p $(@D)
+	$(Q)$(CC_TARGET) $(ASFLAGS) -MMD -MP -c -o $@ $<
+
+$(FDT_OBJS): $(OUT)/libfdt/%.o: $(COMPILE_DEPS)
+	@echo "  CC      libfdt/$*.c"; mkdir -p $(@D)
+	$(Q)$(CC_TARGET) $(CFLAGS_LIBFDT) -c -o $@ $(LIBFDT_DIR)/$*.c
+
+compile_commands.json: $(OUT)/flags Makefile
+	$(Q)scripts/compile-commands '$(CURDIR)' '$(CXX_TARGET)' '$(subst ','"'"',$(CXXFLAGS) -isystem $(LIBFDT_DIR))' $(SRCS) > $@
+
+# ---- run --------------------------------------------------------------------------------------------------------------
+NET ?= user
+QEMU_ARGS ?=
+.PHONY: run debug
+run: all
+	$(Q)BOARD_QEMU='$(BOARD_QEMU)' NET='$(NET)' QEMU_ARGS='$(QEMU_ARGS)' scripts/run-qemu $(OUT)/netbsp.elf
+debug: all
+	@echo "QEMU waits for: gdb-multiarch $(OUT)/netbsp.elf -ex 'target remote :1234'"
+	$(Q)BOARD_QEMU='$(BOARD_QEMU)' NET='$(NET)' QEMU_ARGS='$(QEMU_ARGS) -S -s' scripts/run-qemu $(OUT)/netbsp.elf
+
+# ---- tests ------------------------------------------------------------------------------------------------------------
+.PHONY: test test-unit test-system test-soak
+test: test-unit test-system
+
+test-unit: build/host/unit-tests $(FIXTURE_DTBS)
+	$(Q)scripts/run-unit-tests $<
+
+build/host/.deps: | install-deps-test
+	$(Q)mkdir -p build/host && touch $@
+
+build/host/unit-tests: $(HOST_OBJS)
+	@echo "  HOSTLD  $@"
+	$(Q)$(HOST_CXX) -fsanitize=address,undefined -o $@ $^ -lCppUTest -lCppUTestExt -lfdt
+
+build/host/flags: force
+	@mkdir -p $(@D); echo '$(subst ','"'"',$(HOST_FLAGS))' | cmp -s - $@ || echo '$(subst ','"'"',$(HOST_FLAGS))' > $@
+
+build/host/%.cpp.o: %.cpp build/host/.deps build/host/flags
+	@echo "  HOSTCXX $<"; mkdir -p $(@D)
+	$(Q)$(HOST_CXX) $(HOST_FLAGS) -MMD -MP -c -o $@ $<
+
+build/host/fixtures/%.dtb: tests/fixtures/%.dts build/host/.deps
+	@echo "  DTC     $<"; mkdir -p $(@D)
+	$(Q)dtc -q -I dts -O dtb -o $@ $<
+
+.PHONY: images
+images: all
+	$(Q)$(MAKE) --no-print-directory BOARD=sifive-u all
+	$(Q)$(MAKE) --no-print-directory BOARD=qemu-virt TEST_COMMANDS=1 all
+
+test-system: images build/host/.deps
+	$(Q)$(PYTHON) -m pytest -q tests/system -n 2 -m 'not soak' -p no:cacheprovider
+
+test-soak: images build/host/.deps
+	$(Q)$(PYTHON) -m pytest -q tests/system -n 2 -m 'soak' -p no:cacheprovider
+
+# ---- lint -------------------------------------------------------------------------------------------------------------
+CXX_FILES = $(shell git ls-files '*.cpp' '*.hpp')
+.PHONY: lint lint-format lint-tidy lint-arrows format
+lint: lint-format lint-arrows lint-tidy all
+	$(Q)$(PYTHON) scripts/virtio-rules --check
+	@echo "lint: clean"
+lint-format: install-deps-lint
+	$(Q)clang-format --dry-run -Werror $(CXX_FILES)
+lint-arrows:
+	$(Q)$(PYTHON) scripts/check-arrows
+lint-tidy: install-deps-lint compile_commands.json build/include/.stamp $(LIBFDT_DIR)/libfdt.h
+	$(Q)scripts/run-clang-tidy $(SRCS)
+format:
+	$(Q)clang-format -i $(CXX_FILES)
+
+# ---- the rest ---------------------------------------------------------------------------------------------------------
+PREFIX ?= /usr/local
+.PHONY: size clean help
+size: $(OUT)/netbsp.elf
+	$(Q)$(SIZE) -A -d $< | awk '/^\.(text|rodata|data|bss|stacks|boot|header)/ {print}'
+	$(Q)$(SIZE) $<
+clean:
+	rm -rf build compile_commands.json
+help:
+	@echo 'make run          boot to the prompt on QEMU (BOARD=, NET=, QEMU_ARGS=; Ctrl-T x ends it)'
+	@echo 'make debug        the same, waiting for gdb on :1234'
+	@echo 'make test         test-unit + test-system'
+	@echo 'make test-unit    host tests under ASan and UBSan'
+	@echo 'make test-system  the image on QEMU, a selection that takes minutes'
+	@echo 'make test-soak    the full matrix; long'
+	@echo 'make lint         format, clang-tidy, include arrows, FP and operator new checks'
+	@echo 'make format size clean'
+	@echo 'BOARD=<name> or BOARD_DIR=<dir>   the board (here: $(notdir $(wildcard boards/*)))'
+	@echo 'LIBFDT_DIR=<dir>  your own copy of the libfdt sources; CROSS_COMPILE=, V=1'
+
+-include $(OBJS:.o=.d) $(HOST_OBJS:.o=.d)
