@@ -17,16 +17,19 @@ namespace shell {
 
 class Session;
 class Arguments;
+class History;
 
 /// What Tab offers for an option's value or a positional argument.
 enum class Completion : std::uint8_t { none, interface, command, fdt_path, log_level };
 
 struct Option {
-  std::string_view name;  ///< "-c"
-  std::string_view value; ///< what follows it, as the usage names it: "N"; empty for a flag
-  std::string_view help;  ///< one clause: "stop after N frames"
-  Completion completion{Completion::none};
+  std::string_view name;                   ///< "-c"; a word "-c5" is this option with the value "5"
+  std::string_view value;                  ///< what follows it, as the usage names it: "N"; empty for a flag
+  std::string_view help;                   ///< one clause: "stop after N frames"
+  Completion completion{Completion::none}; ///< a value of kind `interface` is checked before run()
 };
+
+inline constexpr std::size_t any_number = SIZE_MAX;
 
 struct Command {
   std::string_view name;
@@ -34,12 +37,18 @@ struct Command {
   std::string_view summary;          ///< one clause, for `help`
   std::string_view example;          ///< a whole line that works: "net tx -c 3 ffffffffffff525400123456088b5..."
   void (*run)(Session&, Arguments&); ///< null if it has subcommands only
-  std::span<const Option> options{};
+  std::span<const Option> options{}; ///< valid behind every subcommand too: "-i IF" stands once, in the row of `net`
   std::span<const Command> subcommands{};
   Completion positional{Completion::none};
+  std::size_t min_positionals{0};               ///< fewer never reach run()
+  std::size_t max_positionals{any_number};      ///< more never reach run(); 0 if `usage` is empty
+  std::span<const std::string_view> suffixes{}; ///< ".b": words that may follow the name directly; see full_name()
 };
 
-inline constexpr std::size_t max_line = 8192; ///< characters of a command line that arrive whole
+using CommandTable = std::span<const Command>;
+
+inline constexpr std::size_t max_line = 8192;  ///< characters of a command line that arrive whole
+inline constexpr std::size_t max_options = 16; ///< of a command and its parents together
 
 /// The words of a line after the command's own name, already split and checked against its options: unknown options,
 /// missing values and "-i" without such an interface never reach run(). Words are split at spaces and tabs; "..." keeps
@@ -47,7 +56,7 @@ inline constexpr std::size_t max_line = 8192; ///< characters of a command line 
 class Arguments {
  public:
   [[nodiscard]] const Command& command() const { return *command_; }
-  /// "net tx": the command with its parents, for messages.
+  /// "net tx": the command with its parents, for messages; "md.b" if it was typed with a suffix.
   [[nodiscard]] std::string_view full_name() const { return full_name_; }
   [[nodiscard]] bool has(std::string_view option) const { return value(option).has_value(); }
   /// The option's value; "" for a flag that is set; nullopt if the option is absent. The last one wins.
@@ -115,8 +124,15 @@ class Session {
   /// Lets the background run once and looks at the console. False once Ctrl-C was typed: the command ends then.
   /// Characters typed meanwhile are kept for the next line.
   [[nodiscard]] virtual bool pump() = 0;
-  /// pump(), and sleeps until something happens or the deadline passes. False on Ctrl-C.
+  /// Sleeps until something happens or the deadline passes, then pump(). Whatever an earlier pump() brought must have
+  /// been looked at before. False on Ctrl-C.
   [[nodiscard]] virtual bool wait(bsp::Deadline until) = 0;
+
+  /// All tables, for `help`.
+  [[nodiscard]] virtual std::span<const CommandTable> tables() const { return {}; }
+  [[nodiscard]] virtual const History* history() const { return nullptr; }
+  /// The line (at most 80 characters) that Enter on an empty line runs, until another command has run.
+  virtual void repeat_with(std::string_view) {}
 
  protected:
   ~Session() = default;
