@@ -15,9 +15,14 @@ struct Region {
   bool operator==(const Region&) const = default;
 };
 
-/// Entry `index` of the node's `reg` as a CPU address: translated at each bus level by the entry of `ranges` that
-/// covers the whole region (all entries are looked at; an empty `ranges` is the identity; none at all ends in
-/// not_translatable). no_such_property without `reg`, bad_length behind its last entry.
+/// Entry `index` of the node's `reg` as it stands there: an address on the parent's bus. The parent's #address-cells (1
+/// or 2; 2 if absent) and #size-cells (0 to 2; 1 if absent) decide; a 3-cell PCI address is refused with bad_cells.
+/// no_such_property without `reg`, bad_length if it is not a whole number of entries, no_such_entry behind the last.
+[[nodiscard]] Result<Region> bus_reg(const Node& node, std::size_t index = 0);
+
+/// The same as a CPU address: translated at each bus level by the first entry of `ranges` that covers the whole region
+/// (all entries are looked at; an empty `ranges` is the identity; a bus without one, or with none that covers the
+/// region, ends in not_translatable, a `ranges` of broken length in bad_length). A region never wraps past 2^64.
 [[nodiscard]] Result<Region> reg(const Node& node, std::size_t index = 0);
 
 /// Number of entries of `reg`; 0 if it is absent or malformed.

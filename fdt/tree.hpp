@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The flattened device tree over libfdt: nodes and properties whose every access is bounds-checked.
 //
-// Depends on libfdt and nothing of ours. A Tree borrows the blob; Node and Property are values that point into it.
-// Malformed content ends in an fdt::Error, never in a read outside the blob. Specification: Devicetree Specification
-// 0.4.
+// Depends on libfdt and nothing of ours. Tree, Node and Property are small values that point into the blob: they may be
+// copied freely, and are valid as long as the blob stays where it is, unchanged. Tree::create() checks the blob's whole
+// layout once; malformed content behind that ends in an fdt::Error, never in a read outside the blob.
+// Specification: Devicetree Specification 0.4.
 #pragma once
 
 #include <cstddef>
@@ -12,19 +13,23 @@
 #include <span>
 #include <string_view>
 #include <tl/expected.hpp>
+#include <type_traits>
 
 namespace fdt {
 
 enum class Error : std::uint8_t {
-  not_a_tree, ///< magic, version or sizes are wrong
-  truncated,  ///< structure or strings run past the blob
+  not_a_tree,    ///< magic, version or sizes are wrong
+  truncated,     ///< the blob, or one of its blocks, is longer than the memory given
+  bad_structure, ///< nodes do not nest, or a property or string runs past its block
   no_such_node,
   no_such_property,
-  bad_length,  ///< a property's length does not fit its meaning
-  bad_cells,   ///< #address-cells, #size-cells or #interrupt-cells missing where needed, or out of range
-  bad_phandle, ///< a phandle that names no node
+  no_such_entry, ///< an index behind a property's last entry
+  empty_entry,   ///< an entry that names no controller on purpose (phandle 0 or -1)
+  bad_length,    ///< a property's length does not fit its meaning
+  bad_cells,     ///< #address-cells, #size-cells or #interrupt-cells missing where needed, or out of range
+  bad_phandle,   ///< a phandle that names no node
   no_interrupt_parent,
-  not_translatable, ///< a parent bus has no `ranges`, or none that covers the address
+  not_translatable, ///< a parent bus has no `ranges`, none covers the region, or the result exceeds 64 bits
   too_deep,         ///< more levels than max_depth
 };
 
@@ -33,6 +38,7 @@ enum class Error : std::uint8_t {
 
 template <class T> using Result = tl::expected<T, Error>;
 
+/// Levels of nodes, the root included; Tree::create() refuses a deeper tree.
 inline constexpr int max_depth = 32;
 
 class Tree;
@@ -64,42 +70,48 @@ class Node {
  public:
   /// "serial@10000000"; the root's name is empty.
   [[nodiscard]] std::string_view name() const;
-  /// The full path into `out`, cut off if it does not fit.
+  /// The full path into `out`, not terminated, cut off if it does not fit.
   [[nodiscard]] std::string_view path(std::span<char> out) const;
+  /// Error::no_such_property if the node has none of this name.
   [[nodiscard]] Result<Property> property(std::string_view name) const;
   [[nodiscard]] bool has(std::string_view name) const { return property(name).has_value(); }
-  /// A property of exactly one cell, or `fallback` if it is absent.
+  /// A property of exactly one cell, or `fallback` if it is absent; Error::bad_length if it is not one cell.
   [[nodiscard]] Result<std::uint32_t> cell_or(std::string_view name, std::uint32_t fallback) const;
   [[nodiscard]] bool is_compatible(std::string_view compatible) const;
   /// `status` absent, "okay" or "ok".
   [[nodiscard]] bool is_enabled() const;
+  /// Error::no_such_node for the root.
   [[nodiscard]] Result<Node> parent() const;
   /// Children in tree order: for (auto n = node.first_child(); n; n = n->next_sibling())
   [[nodiscard]] std::optional<Node> first_child() const;
   [[nodiscard]] std::optional<Node> next_sibling() const;
+  /// The child of this name, or, for a name without '@', the first of this name whatever its unit address.
   [[nodiscard]] std::optional<Node> child(std::string_view name) const;
   /// Properties in tree order by index, until nullopt.
   [[nodiscard]] std::optional<Property> property_at(std::size_t index) const;
-  [[nodiscard]] const Tree& tree() const { return *tree_; }
+  [[nodiscard]] Tree tree() const;
+  /// Where the node stands in the structure block: tells nodes of one tree apart.
   [[nodiscard]] int offset() const { return offset_; }
-  bool operator==(const Node& other) const { return offset_ == other.offset_ && tree_ == other.tree_; }
+  bool operator==(const Node&) const = default;
 
  private:
   friend class Tree;
-  Node(const Tree* tree, int offset) : tree_{tree}, offset_{offset} {}
-  const Tree* tree_;
+  constexpr Node(const void* blob, int offset) : blob_{blob}, offset_{offset} {}
+  const void* blob_;
   int offset_;
 };
 
 class Tree {
  public:
-  /// Checks the header and the whole structure block (fdt_check_full) of the blob at `blob`, at most `limit` bytes of
-  /// it.
+  /// Checks the header, the reservations and the whole structure block; reads at most `limit` bytes. `blob` must be
+  /// aligned to 8 bytes, as the specification asks. Errors: not_a_tree, truncated, bad_structure, too_deep.
   [[nodiscard]] static Result<Tree> create(const void* blob, std::size_t limit = 16u << 20);
 
-  [[nodiscard]] Node root() const { return Node{this, 0}; }
-  /// By full path ("/soc/serial@10000000"; unit addresses may be left out where unambiguous) or by alias ("serial0").
+  [[nodiscard]] Node root() const { return Node{blob_, 0}; }
+  /// By full path ("/soc/serial@10000000"; a component without unit address finds the first of that name) or by alias
+  /// ("serial0", "i2c0/clock@68"). An alias must stand for a full path, not for another alias.
   [[nodiscard]] Result<Node> find(std::string_view path) const;
+  /// Error::bad_phandle if no node has it; 0 and -1 are never one.
   [[nodiscard]] Result<Node> by_phandle(std::uint32_t phandle) const;
   /// The next node in tree order (depth first) after `after`, or the first; nullopt at the end.
   [[nodiscard]] std::optional<Node> next(std::optional<Node> after) const;
@@ -110,8 +122,14 @@ class Tree {
   [[nodiscard]] const void* blob() const { return blob_; }
 
  private:
-  explicit Tree(const void* blob) : blob_{blob} {}
+  friend class Node;
+  constexpr explicit Tree(const void* blob) : blob_{blob} {}
   const void* blob_;
 };
+static_assert(std::is_trivially_copyable_v<Tree> && std::is_trivially_copyable_v<Node>);
+
+inline Tree Node::tree() const {
+  return Tree{blob_};
+}
 
 } // namespace fdt
