@@ -9,6 +9,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace bsp {
 
@@ -52,7 +53,9 @@ class MmioWindow {
   template <RegisterValue T, Access A>
   requires(A != Access::wo) [[nodiscard]] T read(Reg<T, A> reg) const { return mmio_load<T>(base_ + reg.offset); }
   template <RegisterValue T, Access A>
-  requires(A != Access::ro) void write(Reg<T, A> reg, T value) const { mmio_store<T>(base_ + reg.offset, value); }
+  requires(A != Access::ro) void write(Reg<T, A> reg, std::type_identity_t<T> value) const {
+    mmio_store<T>(base_ + reg.offset, value);
+  }
   [[nodiscard]] constexpr std::uintptr_t base() const { return base_; }
 
  private:

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Constants and layouts of VIRTIO 1.3 that every transport and ring shares. Names are the standard's.
+#pragma once
+
+#include <cstdint>
+
+#include "bsp/endian.hpp"
+
+namespace virtio {
+
+/// Device status bits (2.1). A driver only ever adds bits; a reset clears them.
+namespace status {
+inline constexpr std::uint8_t acknowledge = 1;
+inline constexpr std::uint8_t driver = 2;
+inline constexpr std::uint8_t driver_ok = 4;
+inline constexpr std::uint8_t features_ok = 8;
+inline constexpr std::uint8_t needs_reset = 64;
+inline constexpr std::uint8_t failed = 128;
+} // namespace status
+
+/// Device types (5).
+inline constexpr std::uint32_t device_id_none = 0;
+inline constexpr std::uint32_t device_id_network = 1;
+
+/// Split virtqueue layout (2.7).
+namespace split {
+
+inline constexpr std::uint16_t max_queue_size = 32768;
+
+/// Descriptor flags (2.7.5).
+inline constexpr std::uint16_t desc_next = 1;
+inline constexpr std::uint16_t desc_write = 2;
+
+/// avail.flags (2.7.6) and used.flags (2.7.8).
+inline constexpr std::uint16_t avail_no_interrupt = 1;
+inline constexpr std::uint16_t used_no_notify = 1;
+
+struct Descriptor {
+  bsp::le64 addr;
+  bsp::le32 len;
+  bsp::le16 flags;
+  bsp::le16 next;
+};
+static_assert(sizeof(Descriptor) == 16);
+
+struct UsedElement {
+  bsp::le32 id;
+  bsp::le32 len;
+};
+static_assert(sizeof(UsedElement) == 8);
+
+/// The fixed part of the available ring; ring[size] and used_event follow (2.7.6).
+struct AvailHeader {
+  bsp::le16 flags;
+  bsp::le16 idx;
+};
+
+/// The fixed part of the used ring; ring[size] and avail_event follow (2.7.8).
+struct UsedHeader {
+  bsp::le16 flags;
+  bsp::le16 idx;
+};
+
+} // namespace split
+
+} // namespace virtio

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A split virtqueue, the driver's half (VIRTIO 1.3, 2.7).
+//
+// Verbs: add() chains of buffers, publish() them all at once, take_used() what the device gave back.
+// Invariants:
+//  - What decides is private (shadow_, indices); nothing is read back from memory that the device can write, except the
+//  used ring and the
+//    suppression words, each word once.
+//  - A used entry counts only if it names the head of a chain in flight. Anything else makes the ring broken, and it
+//  stays so until
+//    restart(): a broken ring is not an empty one.
+//  - The ring knows no transport: publish() says *whether* to notify and with which value, the owner stores it.
+// Owner: one hart's main loop. Interrupt context may only call suppress_interrupts().
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "bsp/dma.hpp"
+#include "bsp/result.hpp"
+#include "drivers/virtio/diagnostics.hpp"
+#include "drivers/virtio/spec.hpp"
+#include "drivers/virtio/transport.hpp"
+
+namespace virtio {
+
+/// Contiguous bytes that a descriptor describes.
+struct Piece {
+  bsp::BusAddress address;
+  std::uint32_t length;
+};
+
+/// Names a chain in flight: the index of its head descriptor.
+using Token = std::uint16_t;
+
+/// A chain that the device gave back.
+struct Used {
+  Token token;
+  std::uint32_t length;   ///< bytes the device says it wrote: not checked, may exceed `writable`
+  std::uint32_t writable; ///< bytes it was allowed to write
+};
+
+/// Why a ring is broken.
+enum class RingFault : std::uint8_t { none, used_id_out_of_range, used_id_not_in_flight, used_index_jump };
+
+class SplitRing {
+ public:
+  /// Bytes of ring memory for `size` entries with the device area aligned to `alignment` (2.7; with a page: 2.7.2).
+  [[nodiscard]] static constexpr std::size_t memory_size(std::uint16_t size, std::uint32_t alignment) {
+    return device_offset(size, alignment) + align_up(6 + 8 * std::size_t{size}, alignment);
+  }
+
+  /// Two ring lengths stay below 65536 apart, so that how far a notification lags behind is never ambiguous.
+  static constexpr std::uint16_t max_capacity = 16384;
+
+  /// A ring without memory: only good for being assigned to.
+  SplitRing() = default;
+
+  /// Takes memory for a ring of up to `capacity` entries (a power of two, at most max_capacity).
+  /// Errors: out_of_dma_memory, invalid_argument.
+  [[nodiscard]] static bsp::Result<SplitRing> create(bsp::DmaArena& arena, std::uint16_t capacity,
+                                                     std::uint32_t alignment);
+
+  struct Settings {
+    std::uint16_t index; ///< the queue's number
+    std::uint16_t size;  ///< a power of two, at most the capacity
+    bool event_idx;      ///< VIRTIO_F_EVENT_IDX was accepted
+  };
+  /// Empties the ring and zeroes its memory. Only while the device does not have the queue: before it is enabled, or
+  /// after a reset.
+  void restart(const Settings& settings);
+
+  [[nodiscard]] QueueMemory memory() const;
+
+  // ---- the driver gives ----
+
+  [[nodiscard]] std::uint16_t free() const { return free_; }
+  /// The token that the next add() will return; meaningless while free() is 0.
+  [[nodiscard]] Token next_token() const { return free_head_; }
+  /// Queues one chain: device-readable pieces first, then device-writable ones (2.7.4.2). nullopt if there are not
+  /// enough free descriptors for all of it, or it is empty; nothing has changed then. The device does not see it before
+  /// publish().
+  [[nodiscard]] std::optional<Token> add(std::span<const Piece> readable, std::span<const Piece> writable);
+  /// Exposes everything added since. The value to store into the doorbell if the device wants to be notified.
+  [[nodiscard]] std::optional<std::uint32_t> publish();
+  /// Looks at the device's suppression word once more: a value if a notification is due that was never sent. To be
+  /// called, after one register read, before sleeping with work in flight; it mends what a weakly ordered emulator or
+  /// device lost.
+  [[nodiscard]] std::optional<std::uint32_t> recheck_notification();
+
+  // ---- the device gives back ----
+
+  /// Whether the device has moved its used index. Safe with interrupts off.
+  [[nodiscard]] bool used_pending() const;
+  /// Takes up to out.size() used chains, oldest first; their descriptors are free again. 0 also if the ring is broken.
+  [[nodiscard]] std::size_t take_used(std::span<Used> out);
+  [[nodiscard]] bool broken() const { return fault_ != RingFault::none; }
+  [[nodiscard]] RingFault fault() const { return fault_; }
+  /// Chains given to add() and not yet taken back.
+  [[nodiscard]] std::uint16_t chains_in_flight() const { return chains_; }
+  [[nodiscard]] bool in_flight(Token token) const { return token < size_ && shadow()[token].count != 0; }
+
+  // ---- used buffer notifications ----
+
+  /// Asks the device not to interrupt for this queue. With EVENT_IDX that is the state after each interrupt anyway
+  /// (2.7.7.1).
+  void suppress_interrupts();
+  /// Asks for an interrupt once `after` more chains are used (1: the next one; without EVENT_IDX always the next one),
+  /// then looks again: true if they are there already, and there may be no interrupt for them.
+  [[nodiscard]] bool request_interrupt(std::uint16_t after = 1);
+
+  [[nodiscard]] QueueState state() const;
+  [[nodiscard]] std::uint16_t size() const { return size_; }
+  [[nodiscard]] std::uint16_t capacity() const { return capacity_; }
+
+ private:
+  /// What the driver knows of a descriptor; never shared with the device.
+  struct Shadow {
+    std::uint32_t writable; ///< of the chain, at its head
+    std::uint16_t next;     ///< free list, or the chain
+    std::uint16_t count;    ///< descriptors of the chain in flight whose head this is; 0: not a head
+  };
+
+  [[nodiscard]] static constexpr std::size_t align_up(std::size_t value, std::size_t alignment) {
+    return (value + alignment - 1) / alignment * alignment;
+  }
+  [[nodiscard]] static constexpr std::size_t driver_offset(std::uint16_t size) { return 16 * std::size_t{size}; }
+  [[nodiscard]] static constexpr std::size_t device_offset(std::uint16_t size, std::uint32_t alignment) {
+    return align_up(driver_offset(size) + 6 + 2 * std::size_t{size}, alignment);
+  }
+
+  [[nodiscard]] std::span<Shadow> shadow() const { return private_.as<Shadow>(); }
+  [[nodiscard]] bool notification_due();
+  void write_descriptors(std::span<const Piece> pieces, std::uint16_t flags, bool more_follow, Token& at);
+  [[nodiscard]] std::optional<Used> take_one(std::uint16_t slot);
+  void give_up(RingFault fault) { fault_ = fault; }
+
+  bsp::DmaBuffer ring_;    ///< the three areas
+  bsp::DmaBuffer private_; ///< Shadow[capacity]
+  split::Descriptor* descriptors_{nullptr};
+  split::AvailHeader* avail_{nullptr};
+  bsp::le16* avail_ring_{nullptr};
+  bsp::le16* used_event_{nullptr};
+  split::UsedHeader* used_{nullptr};
+  split::UsedElement* used_ring_{nullptr};
+  bsp::le16* avail_event_{nullptr};
+
+  std::uint32_t alignment_{4};
+  std::uint16_t capacity_{0};
+  std::uint16_t index_{0};
+  std::uint16_t size_{0};
+  std::uint16_t free_{0};
+  std::uint16_t chains_{0};
+  Token free_head_{0};
+  std::uint16_t avail_idx_{0}; ///< entries placed
+  std::uint16_t published_{0}; ///< entries exposed: avail.idx as the device sees it
+  std::uint16_t notified_{0};  ///< published_ at the last notification, at most size_ behind
+  std::uint16_t last_used_{0}; ///< used entries taken
+  bool event_idx_{false};
+  RingFault fault_{RingFault::none};
+};
+
+} // namespace virtio
