@@ -1,1 +1,4 @@
 # SPDX-License-Identifier: BSD-2-Clause
+SRCS += drivers/net/ethernet.cpp
+HOST_SRCS += drivers/net/ethernet.cpp
+TEST_SRCS += tests/unit/test_ethernet.cpp
