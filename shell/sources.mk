@@ -1,1 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
+SRCS += shell/capture.cpp shell/net_service.cpp shell/frame_text.cpp shell/frame_sender.cpp
+SRCS += shell/commands_net.cpp shell/commands_net_tx.cpp shell/commands_net_dump.cpp shell/commands_net_info.cpp
+HOST_SRCS += shell/capture.cpp shell/net_service.cpp shell/frame_text.cpp shell/frame_sender.cpp
+HOST_SRCS += shell/commands_net.cpp shell/commands_net_tx.cpp shell/commands_net_dump.cpp shell/commands_net_info.cpp
+TEST_SRCS += tests/unit/test_capture.cpp
+SUPPORT_SRCS += tests/support/fake_net_device.cpp

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// `net info`, `net regs` and `net queue`: what the device, its transport and its rings look like from this side.
+#include "bsp/format.hpp"
+#include "drivers/virtio/diagnostics.hpp"
+#include "shell/commands_net.hpp"
+
+namespace shell {
+
+namespace {
+
+struct StatusName {
+  std::uint8_t bit;
+  std::string_view name;
+};
+/// VIRTIO 1.3, 2.1.
+constexpr StatusName status_names[] = {
+    {1, "ACKNOWLEDGE"},         {2, "DRIVER"},   {8, "FEATURES_OK"}, {4, "DRIVER_OK"},
+    {64, "DEVICE_NEEDS_RESET"}, {128, "FAILED"},
+};
+
+void print_status(Session& session, std::uint8_t status) {
+  session.write(bsp::Text<32>{"status 0x{:02x}", status});
+  for (const StatusName& entry : status_names) {
+    if ((status & entry.bit) == 0) continue;
+    session.write(" ");
+    session.write(entry.name);
+  }
+  session.print("");
+}
+
+/// "offered 0x...: MAC STATUS bit 42 ...", one line however many there are.
+void print_features(Session& session, std::string_view what, virtio::FeatureSet features) {
+  session.write(bsp::Text<48>{"{} 0x{:016x}", what, features.bits()});
+  for (unsigned bit = 0; bit < 64; bit++) {
+    if ((features.bits() >> bit & 1) == 0) continue;
+    const std::string_view name = virtio::net_feature_name(bit);
+    if (name.empty()) {
+      session.write(bsp::Text<16>{" bit-{}", bit});
+    } else {
+      session.write(" ");
+      session.write(name);
+    }
+  }
+  session.print("");
+}
+
+void print_virtio(Session& session, const virtio::Diagnostics& device) {
+  session.print("device virtio {} vendor 0x{:08x}", device.device_id(), device.vendor_id());
+  session.print("transport {} v{} irq {}", device.transport_name(), device.transport_version(), device.interrupt());
+  session.print("version-reason {}", device.transport_reason());
+  print_status(session, device.device_status());
+  print_features(session, "offered", device.offered_features());
+  print_features(session, "accepted", device.accepted_features());
+  print_features(session, "refused", device.offered_features().without(device.accepted_features()));
+  for (std::size_t i = 0; i < device.queue_count(); i++) {
+    virtio::QueueState queue;
+    if (!device.queue_state(i, queue)) continue;
+    session.print("queue {} {} {} size {} max {}", queue.index, queue.role, queue.format, queue.size, queue.size_max);
+  }
+  session.print("header {} bytes", device.header_size());
+  session.print("receive-buffer {} bytes", device.receive_buffer_size());
+}
+
+void print_queue(Session& session, const virtio::QueueState& queue) {
+  session.print("queue {} {} {}{}", queue.index, queue.role, queue.format, queue.broken ? " broken" : "");
+  session.print("  size {} max {} free {} in-flight {}", queue.size, queue.size_max, queue.free, queue.in_flight);
+  session.print("  avail-idx {} used-idx {} last-used {}", queue.avail_idx, queue.used_idx, queue.last_used);
+  session.print("  avail-flags {} used-flags {}", queue.avail_flags, queue.used_flags);
+  if (queue.event_idx) session.print("  used-event {} avail-event {}", queue.used_event, queue.avail_event);
+}
+
+/// Null after an error line.
+const virtio::Diagnostics* command_diagnostics(Session& session, const Arguments& arguments) {
+  const net::NetDevice* device = session.interface(arguments);
+  if (device == nullptr) return nullptr;
+  const virtio::Diagnostics* virtio = device->diagnostics();
+  if (virtio == nullptr) session.error(arguments.full_name(), "{} is not a virtio device", device->name());
+  return virtio;
+}
+
+} // namespace
+
+void run_net_info(Session& session, Arguments& arguments) {
+  const net::NetDevice* device = session.interface(arguments);
+  if (device == nullptr) return;
+  session.print("interface {}{}", device->name(), device->usable() ? "" : " (failed: 'net reset' tries again)");
+  session.print("mac {}", net::to_text(device->mac()).view());
+  session.print("mtu {} of {}", device->mtu(), device->device_mtu());
+  if (const virtio::Diagnostics* virtio = device->diagnostics()) print_virtio(session, *virtio);
+}
+
+void run_net_regs(Session& session, Arguments& arguments) {
+  const virtio::Diagnostics* device = command_diagnostics(session, arguments);
+  if (device == nullptr) return;
+  virtio::RegisterValue reg;
+  for (std::size_t i = 0; device->register_value(i, reg); i++)
+    session.print("{} 0x{:03x} 0x{:08x}", reg.name, reg.offset, reg.value);
+}
+
+void run_net_queue(Session& session, Arguments& arguments) {
+  const virtio::Diagnostics* device = command_diagnostics(session, arguments);
+  if (device == nullptr) return;
+  std::size_t first = 0;
+  std::size_t end = device->queue_count();
+  if (!arguments.positionals().empty()) {
+    if (end == 0) {
+      session.error(arguments.full_name(), "the device has no queues set up");
+      return;
+    }
+    const auto number = session.number_argument(arguments, 0, "N", 0, end - 1);
+    if (!number) return;
+    first = *number;
+    end = first + 1;
+  }
+  for (std::size_t i = first; i < end; i++) {
+    virtio::QueueState queue;
+    if (device->queue_state(i, queue)) print_queue(session, queue);
+  }
+}
+
+} // namespace shell

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "shell/net_service.hpp"
+
+#include <algorithm>
+
+#include "bsp/log.hpp"
+
+namespace shell {
+
+namespace {
+
+constexpr std::size_t batch_size = 32;
+/// Frames that one poll() takes from an interface: a flood must not keep the console waiting.
+constexpr std::size_t poll_budget = 512;
+
+constinit NetService* active_service = nullptr;
+
+} // namespace
+
+NetService::NetService(std::span<net::NetDevice* const> interfaces, std::span<std::byte> capture_storage)
+    : interfaces_{interfaces}, ring_{capture_storage} {
+  for (net::NetDevice* device : interfaces_)
+    device->set_listener({.function = on_event, .context = this});
+  active_service = this;
+}
+
+NetService::~NetService() {
+  for (net::NetDevice* device : interfaces_)
+    device->set_listener({});
+  if (active_service == this) active_service = nullptr;
+}
+
+NetService* NetService::active() {
+  return active_service;
+}
+
+void NetService::poll() {
+  for (net::NetDevice* device : interfaces_) {
+    device->service();
+    drain(*device);
+  }
+}
+
+void NetService::drain(net::NetDevice& device) {
+  net::RxFrame frames[batch_size];
+  for (std::size_t done = 0; done < poll_budget;) {
+    const std::size_t count = device.receive(frames);
+    if (count == 0) return;
+    const std::span<const net::RxFrame> batch{frames, count};
+    if (capturing_ == &device) record(batch);
+    device.release(batch);
+    done += count;
+  }
+}
+
+void NetService::record(std::span<const net::RxFrame> frames) {
+  if (!capturing()) return;
+  const std::uint64_t now = bsp::clock::uptime_us();
+  for (const net::RxFrame& frame : frames) {
+    if (recorded_ == filter_.limit) return;
+    if (ring_.push(frame, now)) recorded_++;
+  }
+}
+
+bool NetService::work_pending() const {
+  return std::any_of(interfaces_.begin(), interfaces_.end(),
+                     [](const net::NetDevice* device) { return device->work_pending(); });
+}
+
+bool NetService::prepare_idle() {
+  bool pending = false;
+  for (net::NetDevice* device : interfaces_) {
+    // Every interface is asked: each has its own notifications to enable and to repeat.
+    if (device->prepare_idle(completions_expected_)) pending = true;
+  }
+  return pending;
+}
+
+void NetService::start_capture(net::NetDevice& device, const Filter& filter) {
+  ring_.clear();
+  recorded_ = 0;
+  filter_ = filter;
+  capturing_ = &device;
+}
+
+bool NetService::capturing() const {
+  return capturing_ != nullptr && recorded_ < filter_.limit && !filter_.until.expired();
+}
+
+void NetService::record_sent(const net::NetDevice& device, std::span<const std::byte> frame) {
+  if (capturing_ != &device || !filter_.sent || !capturing()) return;
+  if (ring_.push_sent(frame, bsp::clock::uptime_us())) recorded_++;
+}
+
+void NetService::on_event(void*, net::NetDevice& device, net::NetEvent event) {
+  switch (event) {
+  case net::NetEvent::link_changed:
+    // Not a warning: unplugging a cable is no fault.
+    bsp::log::info("{}: link is {}", device.name(), device.link().state == net::LinkState::down ? "down" : "up");
+    return;
+  case net::NetEvent::recovered:
+    bsp::log::warn("{}: device was reset after an error, traffic goes on", device.name());
+    return;
+  case net::NetEvent::failed:
+    bsp::log::error("{}: recovery given up, 'net reset' tries again", device.name());
+    return;
+  }
+}
+
+} // namespace shell
