@@ -53,7 +53,7 @@ class LineEditor {
   void resume();
 
  private:
-  enum class State : std::uint8_t { ground, escape, csi, ss3, linux_key, string, string_escape };
+  enum class State : std::uint8_t { ground, escape, csi, ss3, one_more, string, string_escape };
 
   Event control(char character);
   void escape(char character);

@@ -32,6 +32,8 @@ enum class ParseStatus : std::uint8_t {
 struct Parsed {
   ParseStatus status{ParseStatus::empty};
   const Command* command{nullptr};
+  std::span<const Command* const>
+      path{};                   ///< the command and those above it, topmost first; valid until the next parse()
   std::string_view full_name{}; ///< of the command, with its parents; valid until the next parse()
   std::string_view word{};
   const Option* option{nullptr};

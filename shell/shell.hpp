@@ -36,8 +36,8 @@ class Shell final : public Session {
   /// One turn: background, prompt, announcements, a batch of typed characters. False if there was nothing to do.
   bool step();
 
-  /// Queues a line that comes by itself; printed behind "# " as soon as the console is between lines. When the queue is
-  /// full it is dropped, and the next line printed says how many were.
+  /// Queues a line (at most 200 characters of it) that comes by itself; printed behind "# " as soon as the console is
+  /// between lines. When the queue is full it is dropped, and a line says how many were.
   void announce(std::string_view text);
   /// For bsp::log::set_sink(Shell::log_sink, &shell): announces the line, errors and warnings with their level.
   static void log_sink(void* shell, bsp::log::Level level, std::string_view text);
@@ -56,6 +56,7 @@ class Shell final : public Session {
 
  private:
   static constexpr std::size_t max_print = 512;
+  static constexpr std::size_t max_announcement = 200;
   static constexpr std::size_t max_repeat = 80;
 
   void vprint(fmt::string_view format, fmt::format_args args) override;
@@ -68,7 +69,8 @@ class Shell final : public Session {
   void run_line(std::span<char> line);
   void run_command(const Parsed& parsed);
   void report(const Parsed& parsed);
-  [[nodiscard]] bool interfaces_exist(const Parsed& parsed);
+  [[nodiscard]] net::NetDevice* find_interface(std::string_view name);
+  [[nodiscard]] bool interfaces_exist(const Parsed& parsed, const Arguments& arguments);
   void complete();
   [[nodiscard]] bool announcements_waiting() const { return !announcements_.empty() || lost_announcements_ != 0; }
   void print_announcements();

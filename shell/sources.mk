@@ -5,3 +5,9 @@ HOST_SRCS += shell/capture.cpp shell/net_service.cpp shell/frame_text.cpp shell/
 HOST_SRCS += shell/commands_net.cpp shell/commands_net_tx.cpp shell/commands_net_dump.cpp shell/commands_net_info.cpp
 TEST_SRCS += tests/unit/test_capture.cpp
 SUPPORT_SRCS += tests/support/fake_net_device.cpp
+
+SHELL_SRCS := shell/console.cpp shell/history.cpp shell/line_editor.cpp shell/arguments.cpp shell/parser.cpp \
+              shell/completion.cpp shell/help.cpp shell/shell.cpp \
+              shell/commands_base.cpp shell/commands_memory.cpp shell/commands_tree.cpp
+SRCS += $(SHELL_SRCS)
+HOST_SRCS += $(SHELL_SRCS)

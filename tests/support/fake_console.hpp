@@ -12,6 +12,8 @@
 
 #include "drivers/uart/char_device.hpp"
 
+namespace test {
+
 class FakeConsole final : public uart::CharDevice {
  public:
   void type(std::string_view text) { input_ += text; }
@@ -37,3 +39,5 @@ class FakeConsole final : public uart::CharDevice {
   std::size_t read_{0};
   std::string output_;
 };
+
+} // namespace test

@@ -12,6 +12,8 @@
 #include "shell/shell.hpp"
 #include "tests/support/fake_console.hpp"
 
+namespace test {
+
 /// Background work that a test can hook into: on_poll runs whenever the shell or a command pumps.
 class FakeBackground final : public shell::Background {
  public:
@@ -61,3 +63,5 @@ struct ShellFixture {
   shell::System system{.console = console, .interfaces = {}, .virtio_slots = {}};
   std::unique_ptr<shell::Shell> shell;
 };
+
+} // namespace test
