@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The transmit ring kept full on one hart, where QEMU lets a store pass a later load: a lost kick would stop it for good."""
+
+import pytest
+from machine import Nic
+
+# Two ports on a hub drop every frame, which takes them faster than any socket.
+NOWHERE = ["-netdev", "hubport,id=spare,hubid=0"]
+
+
+@pytest.mark.parametrize(
+    "frames,runs", [(300_000, 1), pytest.param(2_000_000, 10, marks=pytest.mark.soak)], ids=["short", "soak"]
+)
+@pytest.mark.parametrize("legacy", [False, True], ids=["modern", "legacy"])
+def test_a_full_ring_never_stalls(launch, legacy, frames, runs):
+    for _ in range(runs):
+        machine = launch([Nic("hubport,hubid=0")], legacy=legacy, extra=NOWHERE)
+        assert machine.command(f"net tx -c {frames} -s 60", timeout=60 + frames / 20_000) == [
+            f"sent {frames} frame(s), {frames * 60} bytes"
+        ]
+        assert machine.stats()["tx_packets"] == frames
+        machine.kill()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("run", range(10))
+def test_a_full_ring_without_event_index_never_stalls(launch, run):
+    machine = launch([Nic("hubport,hubid=0", options="event_idx=off")], extra=NOWHERE)
+    assert machine.command("net tx -c 2000000 -s 60", timeout=160)[-1].startswith("sent 2000000 frame(s)")
+
+
+@pytest.mark.soak
+def test_millions_of_frames_come_in_and_none_is_lost(launch):
+    machine = launch([Nic()])
+    frame = bytes.fromhex("ffffffffffff52540000000188b5") + bytes(46)
+    for _ in range(2_000_000):
+        machine.wire.send(frame)
+    machine.command("net dump -t 1")
+    assert machine.stats()["rx_packets"] == 2_000_000
