@@ -73,6 +73,8 @@ class SplitRing {
   void restart(const Settings& settings);
 
   [[nodiscard]] QueueMemory memory() const;
+  /// Gives up the ring's memory: a device that never confirmed its reset may still write to it.
+  void quarantine() { ring_.quarantine(); }
 
   // ---- the driver gives ----
 
