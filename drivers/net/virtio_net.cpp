@@ -276,11 +276,23 @@ std::size_t VirtioNet::reclaim(std::span<TxCompletion> out) {
 }
 
 std::size_t VirtioNet::tx_in_flight() const {
-  return tx_.ring.chains_in_flight() + aborted_count_;
+  return aborted_count_ + tx_.ring.chains_in_flight();
 }
 
-void VirtioNet::note_fault(Queue& queue) {
-  start_recovery(queue.ring.fault());
+void VirtioNet::note_fault(const Queue& queue) {
+  switch (queue.ring.fault()) {
+  case virtio::RingFault::used_id_out_of_range:
+    stats_.used_id_out_of_range++;
+    return start_recovery("used id out of range");
+  case virtio::RingFault::used_id_not_in_flight:
+    stats_.used_id_not_in_flight++;
+    return start_recovery("used id not in flight");
+  case virtio::RingFault::used_index_jump:
+    stats_.used_index_jump++;
+    return start_recovery("used index jumped");
+  case virtio::RingFault::none:
+    return;
+  }
 }
 
 // ---- for people

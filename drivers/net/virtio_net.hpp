@@ -138,8 +138,10 @@ class VirtioNet final : public NetDevice, public virtio::Diagnostics {
 
   // Recovery (virtio_net_init.cpp).
   void stop();
-  void abort_transmissions();
+  void take_back_memory();
   void recover();
+  void schedule_recovery();
+  void report(NetEvent event);
   void start_recovery(const char* reason);
   void quarantine_memory();
   void handle_config_change();
@@ -150,7 +152,7 @@ class VirtioNet final : public NetDevice, public virtio::Diagnostics {
   void post_all_buffers();
   [[nodiscard]] bool take_frame(const virtio::Used& used, RxFrame& out);
   [[nodiscard]] bool queue_request(const TxRequest& request);
-  void note_fault(Queue& queue);
+  void note_fault(const Queue& queue);
 
   virtio::Transport& transport_;
   Config config_;

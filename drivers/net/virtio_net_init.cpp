@@ -58,6 +58,7 @@ Result<void> VirtioNet::bring_up() {
 Result<void> VirtioNet::bring_up_once() {
   virtio::DeviceInit init{transport_};
   offered_ = TRY(init.begin());
+  take_back_memory(); // the reset is confirmed
   accepted_ = TRY(init.accept(choose_features(offered_)));
   // 12 bytes on every modern device; legacy ones without MRG_RXBUF leave num_buffers out (5.1.6, 5.1.6.1).
   header_size_ = transport_.legacy() ? virtio_net::legacy_header_size : virtio_net::header_size;
@@ -214,35 +215,42 @@ void VirtioNet::handle_config_change() {
   }
   if (link_.state == before) return;
   stats_.link_changes++;
-  if (listener_.function != nullptr) listener_.function(listener_.context, *this, NetEvent::link_changed);
+  report(NetEvent::link_changed);
 }
 
-// The device broke its contract: nothing it says counts until it was reset, which service() does. Never called twice
-// before that.
+void VirtioNet::report(NetEvent event) {
+  if (listener_.function != nullptr) listener_.function(listener_.context, *this, event);
+}
+
+// The device broke its contract: nothing it says counts until it was reset, which service() does. Requests in flight
+// come back as not sent after that: nobody knows whether they were (2.1.1).
 void VirtioNet::start_recovery(const char* reason) {
   if (state_ != State::live) return;
-  state_ = State::recovering;
-  const std::uint64_t now = bsp::clock::now_ticks();
-  if (bsp::clock::ticks_to_us(now - recovered_at_) > good_behaviour_us) recoveries_ = 0;
+  if (bsp::clock::ticks_to_us(bsp::clock::now_ticks() - recovered_at_) > good_behaviour_us) recoveries_ = 0;
   if (recoveries_ == 0) log::warn("{}: {}, resetting the device", config_.name, reason);
-  recover_not_before_ = recoveries_ == 0 ? now : now + bsp::clock::us_to_ticks(back_off_us << recoveries_);
+  schedule_recovery();
+}
+
+// The first reset comes at once, each further one in a row after twice the wait of the one before.
+void VirtioNet::schedule_recovery() {
+  state_ = State::recovering;
+  const std::uint64_t wait_us = recoveries_ == 0 ? 0 : back_off_us << recoveries_;
+  recover_not_before_ = bsp::clock::now_ticks() + bsp::clock::us_to_ticks(wait_us);
 }
 
 void VirtioNet::recover() {
   if (recoveries_ >= max_recoveries) {
-    stop();
     state_ = State::failed;
-    log::error("{}: still failing after {} resets in a row, given up; `net reset` tries again", config_.name,
-               recoveries_);
-    if (listener_.function != nullptr) listener_.function(listener_.context, *this, NetEvent::failed);
+    log::error("{}: failing after {} resets in a row, given up; net reset tries again", config_.name, recoveries_);
+    report(NetEvent::failed);
     return;
   }
   recoveries_++;
   const Result<void> result = reset();
   recovered_at_ = bsp::clock::now_ticks();
-  const NetEvent event = result ? NetEvent::recovered : NetEvent::failed;
-  if (!result) log::error("{}: reset failed: {}", config_.name, to_string(result.error()));
-  if (listener_.function != nullptr) listener_.function(listener_.context, *this, event);
+  if (result) return report(NetEvent::recovered);
+  log::warn("{}: reset {} failed: {}", config_.name, recoveries_, to_string(result.error()));
+  schedule_recovery();
 }
 
 Result<void> VirtioNet::reset() {
@@ -254,23 +262,22 @@ Result<void> VirtioNet::reset() {
   return result;
 }
 
-/// Requests in flight will be given back as not sent: nobody knows whether they were (2.1.1).
-void VirtioNet::abort_transmissions() {
+// From here on the interrupt handler leaves the rings alone; their memory is the device's until a reset is confirmed.
+void VirtioNet::stop() {
+  const bsp::cpu::InterruptGuard guard;
+  state_ = State::down;
+}
+
+// Only after a confirmed reset (3.3.1). Frames with the consumer stay with the consumer.
+void VirtioNet::take_back_memory() {
+  for (RxBuffer& buffer : rx_buffers_)
+    if (buffer.owner == BufferOwner::device) buffer.owner = BufferOwner::nobody;
   for (virtio::Token token = 0; token < tx_.ring.size(); token++) {
     if (!tx_.ring.in_flight(token)) continue;
+    tx_.ring.forget(token);
     aborted_[aborted_count_++] = tx_slots_[token].cookie;
     stats_.tx_dropped++;
   }
-}
-
-// Leaves the rings to nobody; the buffers are ours again only once the device confirms the reset that follows. Frames
-// with the consumer stay with the consumer.
-void VirtioNet::stop() {
-  const bsp::cpu::InterruptGuard guard; // the handler leaves the rings alone from here on
-  if (state_ == State::live || state_ == State::recovering) abort_transmissions();
-  state_ = State::down;
-  for (RxBuffer& buffer : rx_buffers_)
-    if (buffer.owner == BufferOwner::device) buffer.owner = BufferOwner::nobody;
 }
 
 void VirtioNet::quarantine_memory() {
@@ -282,16 +289,17 @@ void VirtioNet::quarantine_memory() {
 
 void VirtioNet::shut_down() {
   if (config_.irqchip != nullptr) config_.irqchip->detach(transport_.interrupt(), this);
-  const bool was_live = state_ == State::live || state_ == State::recovering;
+  const bool has_queues = state_ == State::live || state_ == State::recovering;
   stop();
   state_ = State::failed;
-  if (was_live)
-    for (const std::uint16_t index : {virtio_net::receive_queue, virtio_net::transmit_queue})
-      if (!transport_.disable_queue(index)) log::warn("{}: queue {} does not stop", config_.name, index);
+  for (const std::uint16_t index : {virtio_net::receive_queue, virtio_net::transmit_queue})
+    if (has_queues && !transport_.disable_queue(index)) log::warn("{}: queue {} does not stop", config_.name, index);
   if (const Result<void> result = transport_.reset(); !result) {
     log::error("{}: {}", config_.name, to_string(result.error()));
     quarantine_memory();
+    return;
   }
+  take_back_memory();
 }
 
 } // namespace net

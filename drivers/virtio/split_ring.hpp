@@ -104,6 +104,12 @@ class SplitRing {
   [[nodiscard]] std::uint16_t chains_in_flight() const { return chains_; }
   [[nodiscard]] bool in_flight(Token token) const { return token < size_ && shadow()[token].count != 0; }
 
+  /// Strikes a chain off the books after a confirmed device reset; only restart() makes the ring usable again.
+  void forget(Token token) {
+    shadow()[token].count = 0;
+    chains_--;
+  }
+
   // ---- used buffer notifications ----
 
   /// Asks the device not to interrupt for this queue. With EVENT_IDX that is the state after each interrupt anyway
