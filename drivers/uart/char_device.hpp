@@ -26,6 +26,10 @@ class CharDevice {
   [[nodiscard]] virtual std::string_view name() const = 0;
   /// Received characters that found the ring full, or that the hardware reported as overrun.
   [[nodiscard]] virtual std::uint64_t receive_overruns() const = 0;
+  /// Characters that write() gave up.
+  [[nodiscard]] virtual std::uint64_t transmit_drops() const { return 0; }
+  /// No interrupt announces input: whoever sleeps must wake up now and then and look.
+  [[nodiscard]] virtual bool is_polled() const { return false; }
 
  protected:
   ~CharDevice() = default; // never deleted through the interface: all devices are static
