@@ -32,6 +32,12 @@ class Irqchip {
   /// The trap entry calls this for a supervisor external interrupt: claims, dispatches and completes until nothing is
   /// pending (bounded).
   virtual void handle_external_interrupt() = 0;
+  /// A source that stays pending through a whole call is switched off, so that the main loop gets its turn; service()
+  /// switches it on again. The main loop calls it in every round, and does not sleep while work_pending().
+  virtual void service() {}
+  [[nodiscard]] virtual bool work_pending() const { return false; }
+  /// How often that happened since boot.
+  [[nodiscard]] virtual std::uint64_t storm_count() const { return 0; }
   /// Claims that returned 0 (spurious), and claims of a source without handler, since boot.
   [[nodiscard]] virtual std::uint64_t spurious_count() const = 0;
   [[nodiscard]] virtual std::uint64_t unhandled_count() const = 0;
