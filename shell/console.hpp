@@ -35,6 +35,8 @@ class Console {
   [[nodiscard]] bool take_interrupt();
   /// Whether the device has characters that were not collected yet.
   [[nodiscard]] bool has_input() { return device_.has_input(); }
+  /// Whether no interrupt tells of new characters.
+  [[nodiscard]] bool is_polled() const { return device_.is_polled(); }
   /// Characters dropped since the last call.
   [[nodiscard]] std::size_t take_lost();
 

@@ -12,8 +12,9 @@ namespace shell {
 
 namespace {
 
-constexpr std::size_t batch = 64;      ///< characters between two looks at the background
-constexpr std::size_t max_quoted = 64; ///< of a user's word in a message
+constexpr std::size_t batch = 64;               ///< characters between two looks at the background
+constexpr std::size_t max_quoted = 64;          ///< of a user's word in a message
+constexpr std::uint64_t console_poll_us = 1000; ///< 16 characters, a usual FIFO, take longer at 115,200 baud
 
 /// Prints Tab's candidates in rows of at most 78 columns.
 struct CandidateList {
@@ -236,8 +237,8 @@ bool Shell::wait(bsp::Deadline until) {
 
 /// Interrupts stay off from the checks to the sleep, so that nothing is slept over: wfi wakes up on what is pending.
 void Shell::sleep(bsp::Deadline until) {
-  if (system_.console_poll_us != 0) {
-    const bsp::Deadline next_look = bsp::Deadline::in_us(system_.console_poll_us);
+  if (console_.is_polled()) {
+    const bsp::Deadline next_look = bsp::Deadline::in_us(console_poll_us);
     if (next_look.ticks() < until.ticks()) until = next_look;
   }
   const bsp::cpu::InterruptGuard guard;

@@ -11,3 +11,7 @@ SHELL_SRCS := shell/console.cpp shell/history.cpp shell/line_editor.cpp shell/ar
               shell/commands_base.cpp shell/commands_memory.cpp shell/commands_tree.cpp
 SRCS += $(SHELL_SRCS)
 HOST_SRCS += $(SHELL_SRCS)
+SRCS += shell/interfaces.cpp shell/main.cpp
+TEST_SRCS += tests/unit/test_line_editor.cpp tests/unit/test_parser.cpp tests/unit/test_console.cpp \
+             tests/unit/test_shell.cpp tests/unit/test_completion.cpp
+FIXTURES += tests/fixtures/shell.dts

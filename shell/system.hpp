@@ -66,7 +66,6 @@ struct System {
   const bsp::DmaArena* arena_info{nullptr};
   bsp::DmaArena* arena{nullptr}; ///< for frames that commands send and capture
   PowerControl power{};
-  std::uint64_t console_poll_us{0}; ///< a console without receive interrupt is looked at this often; 0: it interrupts
 };
 
 } // namespace shell

@@ -16,6 +16,8 @@ namespace test {
 
 class FakeConsole final : public uart::CharDevice {
  public:
+  bool polled{false};
+
   void type(std::string_view text) { input_ += text; }
   [[nodiscard]] const std::string& output() const { return output_; }
   /// What was written since the last call.
@@ -33,6 +35,7 @@ class FakeConsole final : public uart::CharDevice {
   void enable_receive_interrupt() override {}
   std::string_view name() const override { return "fake"; }
   std::uint64_t receive_overruns() const override { return 0; }
+  bool is_polled() const override { return polled; }
 
  private:
   std::string input_;
