@@ -79,7 +79,13 @@ class Console:
         with self._came:
             return bytes(self._text[start:end])
 
-    def wait_for(self, pattern, start, timeout, panics_fail=True):
+    def wait_until_closed(self, start, timeout=5.0):
+        """The text behind `start`, once the machine has ended."""
+        with self._came:
+            assert self._came.wait_for(lambda: self.ended, timeout), "the console is still open"
+            return bytes(self._text[start:])
+
+    def wait_for(self, pattern, start, timeout):
         """(begin, end) of the first match of the compiled bytes `pattern` (at most 8 KiB + 256 long) behind `start`."""
         deadline = time.monotonic() + timeout
         seen = start
@@ -88,7 +94,7 @@ class Console:
                 match = pattern.search(self._text, seen)
                 if match:
                     return match.span()
-                panic = PANIC.search(self._text, max(start, seen - 64)) if panics_fail else None
+                panic = PANIC.search(self._text, max(start, seen - 64))
                 if panic:
                     self._came.wait(0.5)
                     raise MachineError(f"the machine panicked:\n{self._tail(panic.start())}")

@@ -25,16 +25,28 @@ def test_md_shows_memory(launch):
     assert "05435352" in "".join(lines).lower().replace(" ", "")
 
 
-@pytest.mark.parametrize("what,cause", [("null", "instruction"), ("recurse", "stack")])
-def test_our_own_bug_panics_with_a_report_and_a_failing_status(launch, what, cause):
+DEATHS = {
+    "null": "jump to null",
+    "stack": "stack overflow",
+    "store-text": "store to text",
+    "load-null": "null pointer",
+    "panic": "crash test at bsp/crash_test.cpp",
+    "nested": "panic: ",
+    "report": "again, while reporting a panic",
+}
+
+
+@pytest.mark.parametrize("how", DEATHS)
+def test_our_own_bug_panics_with_a_report_and_a_failing_status(launch, how):
     machine = launch([Nic()], image=TEST_ELF)
     start = machine.console.position()
-    machine.type(f"crash {what}\r")
-    assert machine.wait_for_exit() not in (0, None)
-    report = machine.console.text(start).decode("latin-1")
-    assert re.search("panic", report, re.IGNORECASE), report
-    assert cause in report.lower(), report
-    assert "sepc" in report.lower() or "pc" in report.lower(), report
+    machine.type(f"crash {how}\r")
+    assert machine.wait_for_exit() != 0
+    report = machine.console.wait_until_closed(start).decode("latin-1")
+    assert re.search(r"\r\npanic: ", report), report
+    assert DEATHS[how] in report
+    if how != "report":
+        assert "backtrace:" in report and re.search(r"#0 0x[0-9a-f]+", report), report
 
 
 def test_the_crash_command_is_not_part_of_a_normal_image(launch):
