@@ -10,7 +10,7 @@
 # Where the firmware jumps to: a multiple of 2 MiB, where OpenSBI's payload or U-Boot's `booti` puts the image.
 #BOARD_LOAD := 0x80200000
 
-# Bytes of each stack (the main one and the one for traps), a multiple of the page size.
+# Bytes of the main stack, a multiple of 4096.
 #BOARD_STACK_SIZE := 16384
 
 # QEMU's machine, if it has one for this board: what `make run` starts.
