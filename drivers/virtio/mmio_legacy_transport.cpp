@@ -85,8 +85,9 @@ bool LegacyMmioTransport::register_value(std::size_t index, RegisterValue& out) 
     return show("DeviceID", mmio::device_id);
   case 3:
     return show("VendorID", mmio::vendor_id);
-  case 4:
-    return show("HostFeatures", mmio::device_features); // of the word that was selected last
+  case 4: // word 0, the only one; it is selected before each read (4.2.2.2)
+    regs_.write(mmio::device_features_sel, 0);
+    return show("HostFeatures", mmio::device_features);
   case 5:
     return show("QueuePFN", queue_pfn); // of the queue that was selected last
   case 6:

@@ -93,8 +93,9 @@ bool MmioTransport::register_value(std::size_t index, RegisterValue& out) const 
     return show("DeviceID", mmio::device_id);
   case 3:
     return show("VendorID", mmio::vendor_id);
-  case 4:
-    return show("DeviceFeatures", mmio::device_features); // of the word that was selected last
+  case 4: // word 0; it is selected before each read (4.2.2.2)
+    regs_.write(mmio::device_features_sel, 0);
+    return show("DeviceFeatures", mmio::device_features);
   case 5:
     return show("QueueSizeMax", mmio::queue_size_max); // of the queue that was selected last
   case 6:
