@@ -13,5 +13,6 @@ SRCS += $(SHELL_SRCS)
 HOST_SRCS += $(SHELL_SRCS)
 SRCS += shell/interfaces.cpp shell/main.cpp
 TEST_SRCS += tests/unit/test_line_editor.cpp tests/unit/test_parser.cpp tests/unit/test_console.cpp \
-             tests/unit/test_shell.cpp tests/unit/test_completion.cpp
+             tests/unit/test_shell.cpp tests/unit/test_completion.cpp tests/unit/test_commands_base.cpp \
+             tests/unit/test_commands_memory.cpp tests/unit/test_commands_tree.cpp
 FIXTURES += tests/fixtures/shell.dts

@@ -122,6 +122,9 @@ TEST_GROUP(Shell) {
     test::fake_clock().reset();
     test::fake_cpu().reset();
   }
+  void teardown() override {
+    test::fake_cpu().reset();
+  }
   std::string run(std::string_view line) {
     return fixture.run(line);
   }
