@@ -13,8 +13,9 @@ void DeviceInit::add_status(std::uint8_t bits) {
   transport_.set_status(status_);
 }
 
+// On top of what the device shows now: NEEDS_RESET stays, a FEATURES_OK that it refused does not come back (2.1.1).
 void DeviceInit::fail() {
-  add_status(status::failed);
+  transport_.set_status(transport_.status() | status::failed);
 }
 
 Result<FeatureSet> DeviceInit::begin() {
