@@ -248,10 +248,10 @@ void FakeVirtioMmio::store_status(std::uint32_t value) {
   breach((added & 2) != 0 && !has_status(1), "DRIVER set before ACKNOWLEDGE");
   breach((added & 8) != 0 && (legacy() || !has_status(3)), "FEATURES_OK set out of order");
   breach((added & 4) != 0 && !has_status(legacy() ? 3 : 11), "DRIVER_OK set out of order");
-  breach((added & 4) != 0 && (value & 128) != 0, "DRIVER_OK set together with FAILED");
+  breach((added & 12) != 0 && (value & 128) != 0, "FEATURES_OK or DRIVER_OK set together with FAILED");
   driver_status_ = value;
   status_ = (status_ & 64) | value;
-  if ((added & 8) != 0 && script.refuses_features) status_ &= ~8U;
+  if ((added & 8) != 0 && script.refuses_features) status_ = driver_status_ &= ~8U;
   if ((added & 4) == 0) return;
   if (script.needs_reset_at_driver_ok) status_ |= 64;
   if (on_driver_ok) on_driver_ok();
