@@ -3,3 +3,10 @@ SRCS += bsp/error.cpp bsp/dma.cpp bsp/format.cpp bsp/log.cpp bsp/clock.cpp
 HOST_SRCS += bsp/error.cpp bsp/dma.cpp bsp/format.cpp bsp/log.cpp bsp/clock.cpp
 SUPPORT_SRCS += tests/support/fake_clock.cpp tests/support/fake_cpu.cpp tests/support/fake_mmio.cpp
 TEST_SRCS += tests/unit/test_dma.cpp tests/unit/test_log.cpp
+SRCS += bsp/boot.cpp bsp/cpu.cpp bsp/mmu.cpp bsp/panic.cpp bsp/runtime.cpp bsp/trap.cpp
+ASM_SRCS += bsp/start.S bsp/trap.S bsp/probe.S
+SRCS += bsp/memory_map.cpp bsp/page_tables.cpp bsp/sbi.cpp bsp/trap_cause.cpp
+HOST_SRCS += bsp/memory_map.cpp bsp/page_tables.cpp bsp/sbi.cpp bsp/trap_cause.cpp
+ifeq ($(TEST_COMMANDS),1)
+SRCS += bsp/crash_test.cpp
+endif

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "bsp/cpu.hpp"
+
+#include "bsp/csr.hpp"
+#include "bsp/hart.hpp"
+#include "bsp/sbi.hpp"
+
+extern "C" {
+bool probe_load(std::uint64_t address, unsigned width, std::uint64_t* value);
+bool probe_store(std::uint64_t address, unsigned width, std::uint64_t value);
+}
+
+namespace bsp::cpu {
+
+bool disable_interrupts() {
+  return (csr::clear<csr::Csr::sstatus>(csr::sstatus_sie) & csr::sstatus_sie) != 0;
+}
+
+void enable_interrupts() {
+  csr::set<csr::Csr::sstatus>(csr::sstatus_sie);
+}
+
+void wait_for_interrupt(Deadline until) {
+  if (until.ticks() != UINT64_MAX) {
+    sbi::set_timer(until.ticks());
+    csr::set<csr::Csr::sie>(csr::sie_timer);
+  }
+  this_hart().idles++;
+  asm volatile("wfi" ::: "memory");
+  // The timer was only to wake us up: it need not trap as well.
+  csr::clear<csr::Csr::sie>(csr::sie_timer);
+}
+
+std::uint64_t idle_count() {
+  return this_hart().idles;
+}
+
+bool try_load(std::uintptr_t address, unsigned width, std::uint64_t& value) {
+  return probe_load(address, width, &value);
+}
+
+bool try_store(std::uintptr_t address, unsigned width, std::uint64_t value) {
+  return probe_store(address, width, value);
+}
+
+std::uint64_t hart_id() {
+  return this_hart().id;
+}
+
+} // namespace bsp::cpu
