@@ -16,3 +16,6 @@ TEST_SRCS += tests/unit/test_line_editor.cpp tests/unit/test_parser.cpp tests/un
              tests/unit/test_shell.cpp tests/unit/test_completion.cpp tests/unit/test_commands_base.cpp \
              tests/unit/test_commands_memory.cpp tests/unit/test_commands_tree.cpp
 FIXTURES += tests/fixtures/shell.dts
+ifeq ($(TEST_COMMANDS),1)
+SRCS += shell/commands_crash.cpp
+endif
