@@ -14,8 +14,7 @@ namespace fdt {
 
 namespace {
 
-constexpr std::size_t header_size = sizeof(struct fdt_header);    // of version 17
-constexpr int property_header_size = sizeof(struct fdt_property); // a function has the same name
+constexpr std::size_t header_size = sizeof(struct fdt_header); // of version 17
 
 tl::unexpected<Error> fail(Error error) {
   return tl::unexpected<Error>{error};
@@ -41,19 +40,14 @@ bool find_lineage(const void* blob, int target, Lineage& out) {
   return false;
 }
 
-/// Property at `offset`, which must be a property tag.
+/// Property at `offset`, which must be a property tag. libfdt before 1.7 lets a length over 2^31 wrap around, and
+/// reports it as a negative one.
 std::optional<Property> property_from(const void* blob, int offset) {
   const char* name = nullptr;
   int length = 0;
   const void* value = fdt_getprop_by_offset(blob, offset, &name, &length);
   if (value == nullptr || name == nullptr || length < 0) return std::nullopt;
   return Property{name, {static_cast<const std::byte*>(value), static_cast<std::size_t>(length)}};
-}
-
-/// libfdt before 1.7 lets a property's length wrap around, so what it skipped is compared with what it reports.
-bool property_is_sound(const void* blob, int offset, int next) {
-  const auto property = property_from(blob, offset);
-  return property && property->bytes().size() <= static_cast<std::size_t>(next - offset - property_header_size);
 }
 
 /// One root node, everything inside it, nothing behind it but the end tag.
@@ -63,7 +57,7 @@ Result<void> check_structure(const void* blob) {
   bool root_closed = false;
   for (int offset = 0;; offset = next) {
     const std::uint32_t tag = fdt_next_tag(blob, offset, &next);
-    if (next <= offset) return fail(Error::bad_structure);
+    if (next < 0) return fail(Error::bad_structure);
     if (offset == 0 && tag != FDT_BEGIN_NODE) return fail(Error::bad_structure);
     switch (tag) {
     case FDT_BEGIN_NODE:
@@ -77,8 +71,7 @@ Result<void> check_structure(const void* blob) {
       root_closed = depth == 0;
       break;
     case FDT_PROP:
-      if (depth == 0 || next - offset < property_header_size || !property_is_sound(blob, offset, next))
-        return fail(Error::bad_structure);
+      if (depth == 0 || !property_from(blob, offset)) return fail(Error::bad_structure);
       break;
     case FDT_NOP:
       break;
@@ -242,7 +235,7 @@ std::optional<Node> Node::first_child() const {
 }
 
 std::optional<Node> Node::next_sibling() const {
-  const int sibling = offset_ == 0 ? -1 : fdt_next_subnode(blob_, offset_);
+  const int sibling = fdt_next_subnode(blob_, offset_);
   if (sibling < 0) return std::nullopt;
   return Node{blob_, sibling};
 }

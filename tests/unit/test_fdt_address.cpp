@@ -93,6 +93,11 @@ TEST(FdtAddress, NeverWrapsPast64Bits) {
   check_region(reg("/whole@0", 3), 0x10, 0x20); // the neighbours of a bad entry stay readable
 }
 
+TEST(FdtAddress, RefusesARegionBelowAnEntryThatIsNearlyAllSpace) {
+  const Blob wide = blob.with_cells("/high", "ranges", {0, 0x2000, 0, 0, 0xffffffff, 0xffffffff});
+  CHECK(reg_error(wide, "/high/beyond@1800") == Error::not_translatable);
+}
+
 TEST(FdtAddress, AssumesTwoAddressCellsAndOneSizeCell) {
   check_region(reg("/defaults/child@1"), 0x1'0000'0002, 3);
 }

@@ -101,6 +101,11 @@ class Blob {
   std::size_t size_;
 };
 
+/// Whether `result` is this error; never looks at the error of a success.
+template <class T> bool fails_with(const fdt::Result<T>& result, fdt::Error error) {
+  return !result.has_value() && result.error() == error;
+}
+
 /// The node at `path`, which must exist.
 inline fdt::Node node_at(const fdt::Tree& tree, std::string_view path) {
   const auto node = tree.find(path);

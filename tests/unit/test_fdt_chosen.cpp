@@ -13,6 +13,7 @@ using fdt::RegionList;
 using fdt::Tree;
 using fdt_test::Blob;
 using fdt_test::check_text;
+using fdt_test::fails_with;
 using fdt_test::node_at;
 using fdt_test::path_of;
 using namespace std::string_view_literals;
@@ -46,9 +47,9 @@ TEST(FdtStdout, FollowsPathsAndAliasesWithAndWithoutOptions) {
 }
 
 TEST(FdtStdout, SaysWhyThereIsNone) {
-  CHECK(fdt::stdout_path(blob.tree()).error() == Error::no_such_property);
+  CHECK(fails_with(fdt::stdout_path(blob.tree()), Error::no_such_property));
   const Blob empty = Blob::assemble({1, 0, 2, 9}, "");
-  CHECK(fdt::stdout_path(empty.tree()).error() == Error::no_such_property);
+  CHECK(fails_with(fdt::stdout_path(empty.tree()), Error::no_such_property));
   CHECK(error_of("/soc/serial@3000\0"sv) == Error::no_such_node);
   CHECK(error_of("serial9:115200\0"sv) == Error::no_such_node);
   CHECK(error_of("loop\0"sv) == Error::no_such_node);
@@ -131,16 +132,21 @@ TEST_GROUP(FdtCpus) {
 TEST(FdtCpus, FindsTheNodeOfAHart) {
   check_text("/cpus/cpu@0", path_of(*fdt::cpu(tree, 0)));
   check_text("/cpus/cpu@3", path_of(*fdt::cpu(tree, 3)));
-  CHECK(fdt::cpu(tree, 2).error() == Error::no_such_node);
-  CHECK(fdt::cpu(tree, 0x1'0000'0003).error() == Error::no_such_node);
+  CHECK(fails_with(fdt::cpu(tree, 2), Error::no_such_node));
+  CHECK(fails_with(fdt::cpu(tree, 0x1'0000'0003), Error::no_such_node));
   const Blob wide = blob.with_cells("/cpus", "#address-cells", {2}).with_cells("/cpus/cpu@3", "reg", {1, 3});
   check_text("/cpus/cpu@3", path_of(*fdt::cpu(wide.tree(), 0x1'0000'0003)));
+}
+
+TEST(FdtCpus, TakesOnlyCpuNodesForHarts) {
+  const Blob other = blob.with_cells("/cpus/cpu-map", "reg", {9});
+  CHECK(fails_with(fdt::cpu(other.tree(), 9), Error::no_such_node));
 }
 
 TEST(FdtCpus, KnowsTheHartOfAnInterruptController) {
   LONGS_EQUAL(4, *fdt::hart_of_interrupt_controller(node_at(tree, "/cpus/cpu@4/interrupt-controller")));
   const Node plic = node_at(tree, "/soc/interrupt-controller@c000000");
-  CHECK(fdt::hart_of_interrupt_controller(plic).error() == Error::no_such_node);
+  CHECK(fails_with(fdt::hart_of_interrupt_controller(plic), Error::no_such_node));
   const Blob bad = Blob::fixture("fdt_malformed");
   CHECK(!fdt::hart_of_interrupt_controller(node_at(bad.tree(), "/orphan-intc")).has_value());
 }
@@ -155,13 +161,13 @@ TEST(FdtCpus, FallsBackToTheTimebaseOfACpuAndNeverGivesZero) {
   for (const auto& broken :
        {blob.with_cells("/cpus", "timebase-frequency", {0}), blob.with_cells("/cpus", "timebase-frequency", {1, 2, 3}),
         blob.with("/cpus", "timebase-frequency", "12345"), blob.with("/cpus", "timebase-frequency", "")}) {
-    CHECK(fdt::timebase_frequency(broken.tree()).error() == Error::no_such_property);
+    CHECK(fails_with(fdt::timebase_frequency(broken.tree()), Error::no_such_property));
     const Blob in_cpu = broken.with_cells("/cpus/cpu@3", "timebase-frequency", {32768});
     LONGS_EQUAL(32768, *fdt::timebase_frequency(in_cpu.tree()));
   }
   const Blob empty = Blob::assemble({1, 0, 2, 9}, "");
-  CHECK(fdt::timebase_frequency(empty.tree()).error() == Error::no_such_property);
-  CHECK(fdt::cpu(empty.tree(), 0).error() == Error::no_such_node);
+  CHECK(fails_with(fdt::timebase_frequency(empty.tree()), Error::no_such_property));
+  CHECK(fails_with(fdt::cpu(empty.tree(), 0), Error::no_such_node));
 }
 
 TEST_GROUP(FdtAliasIndex) {

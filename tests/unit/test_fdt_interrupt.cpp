@@ -11,6 +11,7 @@ using fdt::Node;
 using fdt::Tree;
 using fdt_test::Blob;
 using fdt_test::check_text;
+using fdt_test::fails_with;
 using fdt_test::node_at;
 using fdt_test::path_of;
 
@@ -94,7 +95,7 @@ TEST(FdtInterrupt, ListsThePlicContextsOfEachHart) {
     CHECK(*fdt::hart_of_interrupt_controller(context->controller) == contexts[i].hart);
     UNSIGNED_LONGS_EQUAL(contexts[i].cause, context->cells[0]);
   }
-  CHECK(fdt::interrupt(plic, 7).error() == Error::no_such_entry);
+  CHECK(fails_with(fdt::interrupt(plic, 7), Error::no_such_entry));
 }
 
 TEST(FdtInterrupt, ExtendedHasACellCountPerControllerAndWins) {
@@ -109,10 +110,10 @@ TEST(FdtInterrupt, ExtendedKeepsTheIndexOfEmptyEntries) {
   const Node node = node_at(bad.tree(), "/extended-with-gaps");
   LONGS_EQUAL(4, fdt::interrupt_count(node));
   check_interrupt(fdt::interrupt(node, 0), "/plic@c000000", {5});
-  CHECK(fdt::interrupt(node, 1).error() == Error::empty_entry);
-  CHECK(fdt::interrupt(node, 2).error() == Error::empty_entry);
+  CHECK(fails_with(fdt::interrupt(node, 1), Error::empty_entry));
+  CHECK(fails_with(fdt::interrupt(node, 2), Error::empty_entry));
   check_interrupt(fdt::interrupt(node, 3), "/two-cells", {6, 7});
-  CHECK(fdt::interrupt(node, 4).error() == Error::no_such_entry);
+  CHECK(fails_with(fdt::interrupt(node, 4), Error::no_such_entry));
 }
 
 TEST(FdtInterrupt, ExtendedCutShortIsAnErrorBehindGoodEntries) {
@@ -120,8 +121,8 @@ TEST(FdtInterrupt, ExtendedCutShortIsAnErrorBehindGoodEntries) {
     const Node node = node_at(bad.tree(), path);
     LONGS_EQUAL(1, fdt::interrupt_count(node));
     check_interrupt(fdt::interrupt(node, 0), "/plic@c000000", {5});
-    CHECK(fdt::interrupt(node, 1).error() == Error::bad_length);
-    CHECK(fdt::interrupt(node, 2).error() == Error::bad_length);
+    CHECK(fails_with(fdt::interrupt(node, 1), Error::bad_length));
+    CHECK(fails_with(fdt::interrupt(node, 2), Error::bad_length));
   }
 }
 
@@ -129,8 +130,8 @@ TEST(FdtInterrupt, ExtendedEndsAtAPhandleThatNamesNothing) {
   const Node node = node_at(bad.tree(), "/extended-nowhere");
   LONGS_EQUAL(1, fdt::interrupt_count(node));
   check_interrupt(fdt::interrupt(node, 0), "/plic@c000000", {5});
-  CHECK(fdt::interrupt(node, 1).error() == Error::bad_phandle);
-  CHECK(fdt::interrupt(node, 2).error() == Error::bad_phandle);
+  CHECK(fails_with(fdt::interrupt(node, 1), Error::bad_phandle));
+  CHECK(fails_with(fdt::interrupt(node, 2), Error::bad_phandle));
 }
 
 TEST(FdtInterrupt, ExtendedOfBrokenLengthIsAnError) {
@@ -162,8 +163,8 @@ TEST(FdtInterrupt, RefusesASpecifierThatIsCutShort) {
   const Node node = node_at(bad.tree(), "/irq-cut-short");
   LONGS_EQUAL(1, fdt::interrupt_count(node));
   check_interrupt(fdt::interrupt(node, 0), "/two-cells", {1, 2});
-  CHECK(fdt::interrupt(node, 1).error() == Error::bad_length);
-  CHECK(fdt::interrupt(node, 2).error() == Error::no_such_entry);
+  CHECK(fails_with(fdt::interrupt(node, 1), Error::bad_length));
+  CHECK(fails_with(fdt::interrupt(node, 2), Error::no_such_entry));
   CHECK(error_of(bad, "/irq-odd-bytes", 1) == Error::bad_length);
   CHECK(error_of(bad, "/irq-empty") == Error::no_such_entry);
   CHECK(error_of(bad, "/status-okay") == Error::no_such_property);
