@@ -91,7 +91,7 @@ all: $(OUT)/netbsp.elf $(OUT)/netbsp.bin compile_commands.json
 $(OUT)/netbsp.elf: $(OBJS) $(FDT_OBJS) linker/netbsp.ld scripts/check-image
 	@echo "  LD      $@"
 	$(Q)$(CXX_TARGET) $(ARCH_FLAGS) $(LDFLAGS) -o $@.tmp $(OBJS) $(FDT_OBJS) $(LIBS)
-	$(Q)OBJDUMP=$(OBJDUMP) NM=$(NM) scripts/check-image $@.tmp
+	$(Q)OBJDUMP=$(OBJDUMP) NM=$(NM) scripts/check-image $@.tmp $(OBJS)
 	$(Q)mv $@.tmp $@
 
 $(OUT)/netbsp.bin: $(OUT)/netbsp.elf

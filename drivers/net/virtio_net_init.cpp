@@ -198,7 +198,9 @@ void VirtioNet::service() {
     if (bsp::clock::now_ticks() >= recover_not_before_) recover();
     return;
   }
-  if (state_ == State::live && irq_.config_change.exchange(false, std::memory_order_relaxed)) handle_config_change();
+  if (state_ != State::live || !irq_.config_change.load(std::memory_order_relaxed)) return;
+  irq_.config_change.store(false, std::memory_order_relaxed); // before the look: a later change flags again
+  handle_config_change();
 }
 
 void VirtioNet::handle_config_change() {

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "shell/interfaces.hpp"
+
+#include <algorithm>
+#include <climits>
+
+#include "bsp/log.hpp"
+#include "drivers/virtio/spec.hpp"
+#include "fdt/chosen.hpp"
+
+namespace shell {
+
+namespace {
+
+constexpr std::string_view names[Interfaces::max_interfaces] = {"net0", "net1", "net2", "net3",
+                                                                "net4", "net5", "net6", "net7"};
+
+std::string_view reason_for(const virtio::MmioSlot& slot) {
+  if (slot.error) return to_string(*slot.error);
+  if (slot.device_id == virtio::device_id_none) return "empty slot";
+  if (slot.device_id != virtio::device_id_network) return "no driver for this device type";
+  if (!slot.interrupt) return "no usable interrupt";
+  return {};
+}
+
+} // namespace
+
+void Interfaces::note_slot(const virtio::MmioSlot& slot) {
+  if (slot_count_ == slots_.size()) return;
+  const std::string_view reason = reason_for(slot);
+  slots_[slot_count_] = {slot.base, slot.version, slot.device_id, {}, reason};
+  if (reason.empty())
+    candidates_[candidate_count_++] = {slot_count_, slot, fdt::alias_index(slot.node, "ethernet").value_or(UINT_MAX)};
+  slot_count_++;
+}
+
+void Interfaces::bring_up(const fdt::Tree& tree, const std::optional<irqchip::Controller>& controller,
+                          bsp::DmaArena& arena, const Settings& settings) {
+  virtio::for_each_mmio_slot(
+      tree, controller,
+      [](void* self, const virtio::MmioSlot& slot) { static_cast<Interfaces*>(self)->note_slot(slot); }, this);
+  // Insertion keeps tree order among equals, and std::stable_sort would want a heap.
+  const std::span<Candidate> found{candidates_.data(), candidate_count_};
+  for (std::size_t i = 1; i < found.size(); i++)
+    for (std::size_t j = i; j > 0 && found[j].order < found[j - 1].order; j--)
+      std::swap(found[j], found[j - 1]);
+  for (const Candidate& candidate : found)
+    bring_up_one(candidate, controller, arena, settings);
+}
+
+void Interfaces::bring_up_one(const Candidate& candidate, const std::optional<irqchip::Controller>& controller,
+                              bsp::DmaArena& arena, const Settings& settings) {
+  VirtioSlot& slot = slots_[candidate.slot];
+  if (device_count_ == max_interfaces) {
+    slot.reason = "more network devices than interfaces";
+    return;
+  }
+  Interface& interface = interfaces_[device_count_];
+  virtio::Transport& transport = virtio::make_transport(interface.transport, *candidate.found);
+  const net::VirtioNet::Config config{.name = names[device_count_],
+                                      .queue_size = settings.queue_size,
+                                      .mac_seed = settings.mac_seed ^ slot.address,
+                                      .arena = &arena,
+                                      .irqchip = controller->chip};
+  if (const bsp::Result<void> result = net::VirtioNet::create(interface.device, transport, config); !result) {
+    slot.reason = to_string(result.error());
+    bsp::log::warn("{}: {}", transport.name(), slot.reason);
+    return;
+  }
+  slot.driver = names[device_count_];
+  devices_[device_count_++] = &*interface.device;
+}
+
+} // namespace shell
