@@ -72,7 +72,7 @@ void FakePlic::store(std::uint32_t offset, unsigned width, std::uint64_t value) 
   const std::uint32_t context = 0x200000 + 0x1000 * context_;
   if (offset >= 4 && offset <= 4 * sources_)
     priorities_[offset / 4] = word;
-  else if (offset >= enables && offset <= enables + sources_ / 32 * 4)
+  else if (offset >= enables && offset < enables + (sources_ + 31) / 32 * 4) // no word for a last source of 32, 64, ...
     store_enable((offset - enables) / 4, word);
   else if (offset == context)
     threshold_ = word;
