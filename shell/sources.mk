@@ -3,8 +3,9 @@ SRCS += shell/capture.cpp shell/net_service.cpp shell/frame_text.cpp shell/frame
 SRCS += shell/commands_net.cpp shell/commands_net_tx.cpp shell/commands_net_dump.cpp shell/commands_net_info.cpp
 HOST_SRCS += shell/capture.cpp shell/net_service.cpp shell/frame_text.cpp shell/frame_sender.cpp
 HOST_SRCS += shell/commands_net.cpp shell/commands_net_tx.cpp shell/commands_net_dump.cpp shell/commands_net_info.cpp
-TEST_SRCS += tests/unit/test_capture.cpp
-SUPPORT_SRCS += tests/support/fake_net_device.cpp
+TEST_SRCS += tests/unit/test_capture.cpp tests/unit/test_frame_text.cpp tests/unit/test_net_service.cpp
+TEST_SRCS += tests/unit/test_commands_net.cpp tests/unit/test_commands_net_tx.cpp tests/unit/test_commands_net_dump.cpp
+SUPPORT_SRCS += tests/support/fake_net_device.cpp tests/support/net_shell.cpp tests/support/text2pcap.cpp
 
 SHELL_SRCS := shell/console.cpp shell/history.cpp shell/line_editor.cpp shell/arguments.cpp shell/parser.cpp \
               shell/completion.cpp shell/help.cpp shell/shell.cpp \

@@ -126,6 +126,7 @@ void FakeNetDevice::service() {
 
 bool FakeNetDevice::prepare_idle(bool for_completions) {
   if (for_completions) idle_preparations_for_completions++;
+  if (for_completions && completes == Completes::when_idle_is_prepared) complete(in_flight_.size());
   return !arrived_.empty() || (for_completions && !done_.empty());
 }
 

@@ -48,7 +48,7 @@ class FakeDiagnostics final : public virtio::Diagnostics {
 class FakeNetDevice final : public net::NetDevice {
  public:
   /// How the device treats what it was given to send.
-  enum class Completes { at_once, when_serviced, never };
+  enum class Completes { at_once, when_serviced, when_idle_is_prepared, never };
 
   explicit FakeNetDevice(std::string name) : name_{std::move(name)} {}
 

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "tests/support/net_shell.hpp"
+
+#include <CppUTest/TestHarness.h>
+
+TEST_GROUP(NetCommands) {
+  test::NetShell net{2};
+
+  void setup() override {
+    net.net1.address = {{0x52, 0x54, 0x00, 0x12, 0x34, 0x57}};
+    net.net1.diagnostics_values.name = "virtio-mmio@10007000";
+    net.net1.diagnostics_values.version = 1;
+    net.net1.diagnostics_values.irq = 7;
+  }
+};
+
+TEST(NetCommands, ListMarksTheInterfaceInUse) {
+  CHECK_EQUAL(std::string{"* net0 52:54:00:12:34:56 up virtio-mmio@10008000 v2 irq 8\n"
+                          "  net1 52:54:00:12:34:57 up virtio-mmio@10007000 v1 irq 7\n"},
+              net.run("net list"));
+  CHECK_EQUAL(std::string{}, net.run("net use net1"));
+  net.net0.link_state.state = net::LinkState::down;
+  CHECK_EQUAL(std::string{"  net0 52:54:00:12:34:56 down virtio-mmio@10008000 v2 irq 8\n"
+                          "* net1 52:54:00:12:34:57 up virtio-mmio@10007000 v1 irq 7\n"},
+              net.run("net list"));
+}
+
+TEST(NetCommands, ListShowsWhatIsKnownOfADeviceThatIsNotVirtio) {
+  net.net1.has_diagnostics = false;
+  CHECK(net.run("net list").ends_with("\n  net1 52:54:00:12:34:57 up\n"));
+}
+
+TEST(NetCommands, UseChoosesWhatTheOtherCommandsMean) {
+  CHECK_EQUAL(std::string{"52:54:00:12:34:56\n"}, net.run("net mac"));
+  CHECK_EQUAL(std::string{}, net.run("net use net1"));
+  CHECK_EQUAL(std::string{"52:54:00:12:34:57\n"}, net.run("net mac"));
+  CHECK_EQUAL(std::string{"52:54:00:12:34:56\n"}, net.run("net mac -i net0"));
+  CHECK_EQUAL(std::string{}, net.run("net use -i net0"));
+  CHECK_EQUAL(std::string{"52:54:00:12:34:56\n"}, net.run("net mac"));
+}
+
+TEST(NetCommands, UseNamesAnInterfaceThatIsNotThere) {
+  CHECK_EQUAL(std::string{"error: net use: no interface 'net2' (try 'net list')\n"}, net.run("net use net2"));
+  CHECK_EQUAL(std::string{"error: net use: no interface given (try 'net list')\n"}, net.run("net use"));
+  CHECK_EQUAL(std::string{"52:54:00:12:34:56\n"}, net.run("net mac"));
+}
+
+TEST(NetCommands, LinkSaysWhatIsKnown) {
+  CHECK_EQUAL(std::string{"up\nspeed unknown duplex unknown mtu 1500\n"}, net.run("net link"));
+  net.net0.link_state = {net::LinkState::down, 1000, net::Duplex::full};
+  CHECK_EQUAL(std::string{"down\nspeed 1000 duplex full mtu 1500\n"}, net.run("net link"));
+  net.net0.link_state = {net::LinkState::assumed_up, 0, net::Duplex::half};
+  CHECK_EQUAL(std::string{"up (assumed: device has no STATUS)\nspeed 0 duplex half mtu 1500\n"}, net.run("net link"));
+}
+
+TEST(NetCommands, MtuPrintsAndLowersTheLimit) {
+  CHECK_EQUAL(std::string{"1500\n"}, net.run("net mtu"));
+  CHECK_EQUAL(std::string{"1400\n"}, net.run("net mtu 1400"));
+  CHECK_EQUAL(1400, net.net0.mtu());
+  CHECK_EQUAL(1500, net.net1.mtu());
+  CHECK_EQUAL(std::string{"1500\n"}, net.run("net mtu 0x5dc"));
+}
+
+TEST(NetCommands, MtuRefusesWhatTheDeviceOrIpCannot) {
+  for (const char* line : {"net mtu 67", "net mtu 1501", "net mtu x", "net mtu -1", "net mtu 100000"})
+    CHECK(net.run(line).starts_with("error: net mtu: "));
+  CHECK_EQUAL(1500, net.net0.mtu());
+  CHECK_EQUAL(std::string{"68\n"}, net.run("net mtu 68"));
+}
+
+TEST(NetCommands, StatsPrintsEveryCounterByName) {
+  auto* counters = reinterpret_cast<std::uint64_t*>(&net.net0.statistics);
+  std::string expected;
+  for (std::size_t i = 0; i < std::size(net::stat_names); i++) {
+    counters[i] = UINT64_MAX - i;
+    expected += std::string{net::stat_names[i].name} + " " + std::to_string(UINT64_MAX - i) + "\n";
+  }
+  // The loop polls before the command runs: that counter has moved on.
+  const std::string output = net.run("net stats");
+  const auto without_polls = [](std::string text) {
+    const std::size_t at = text.find("\npolls ") + 1;
+    return text.erase(at, text.find('\n', at) - at);
+  };
+  CHECK_EQUAL(without_polls(expected), without_polls(output));
+  CHECK(output.starts_with("rx_packets 18446744073709551615\nrx_bytes "));
+}
+
+TEST(NetCommands, StatsClearStartsFromZero) {
+  net.net0.statistics.rx_packets = 5;
+  net.net1.statistics.rx_packets = 6;
+  CHECK_EQUAL(std::string{}, net.run("net stats clear"));
+  CHECK_EQUAL(0, net.net0.statistics.rx_packets);
+  CHECK_EQUAL(6, net.net1.statistics.rx_packets);
+  CHECK_EQUAL(std::string{"error: net stats: unexpected argument 'clean', only 'clear'\n"}, net.run("net stats clean"));
+}
+
+TEST(NetCommands, ResetKeepsTheStatistics) {
+  net.net0.statistics.tx_packets = 7;
+  CHECK_EQUAL(std::string{"reset complete\n"}, net.run("net reset"));
+  CHECK_EQUAL(1, net.net0.resets);
+  CHECK_EQUAL(7, net.net0.statistics.tx_packets);
+}
+
+TEST(NetCommands, ResetSaysWhyItFailed) {
+  net.net0.reset_fails = true;
+  CHECK_EQUAL(std::string{"error: net reset: "} + to_string(bsp::Error::reset_timed_out) + "\n", net.run("net reset"));
+}
+
+TEST(NetCommands, InfoNamesStatusAndFeatures) {
+  using virtio::Feature;
+  test::FakeDiagnostics& device = net.net0.diagnostics_values;
+  device.offered = virtio::FeatureSet{{Feature::net_mac, Feature::net_status, Feature::version_1, Feature::net_mq}} |
+                   virtio::FeatureSet{std::uint64_t{1} << 42};
+  device.accepted = {Feature::net_mac, Feature::net_status, Feature::version_1};
+  virtio::QueueState queue{};
+  queue.index = 0;
+  queue.role = "receive";
+  queue.format = "split";
+  queue.size = 256;
+  queue.size_max = 1024;
+  device.queues.push_back(queue);
+  CHECK_EQUAL(std::string{"interface net0\n"
+                          "mac 52:54:00:12:34:56\n"
+                          "mtu 1500 of 1500\n"
+                          "device virtio 1 vendor 0x554d4551\n"
+                          "transport virtio-mmio@10008000 v2 irq 8\n"
+                          "version-reason Version register reads 2\n"
+                          "status 0x0f ACKNOWLEDGE DRIVER FEATURES_OK DRIVER_OK\n"
+                          "offered 0x0000040100410020 MAC STATUS MQ VERSION_1 bit-42\n"
+                          "accepted 0x0000000100010020 MAC STATUS VERSION_1\n"
+                          "refused 0x0000040000400000 MQ bit-42\n"
+                          "queue 0 receive split size 256 max 1024\n"
+                          "header 12 bytes\n"
+                          "receive-buffer 2048 bytes\n"},
+              net.run("net info"));
+}
+
+TEST(NetCommands, InfoSaysThatADeviceHasFailed) {
+  net.net0.is_usable = false;
+  net.net0.diagnostics_values.status = 0xc3;
+  const std::string output = net.run("net info");
+  CHECK(output.starts_with("interface net0 (failed: 'net reset' tries again)\n"));
+  CHECK(output.find("\nstatus 0xc3 ACKNOWLEDGE DRIVER DEVICE_NEEDS_RESET FAILED\n") != std::string::npos);
+}
+
+TEST(NetCommands, InfoShowsWhatIsKnownOfADeviceThatIsNotVirtio) {
+  net.net0.has_diagnostics = false;
+  CHECK_EQUAL(std::string{"interface net0\nmac 52:54:00:12:34:56\nmtu 1500 of 1500\n"}, net.run("net info"));
+  CHECK_EQUAL(std::string{"error: net regs: net0 is not a virtio device\n"}, net.run("net regs"));
+  CHECK_EQUAL(std::string{"error: net queue: net0 is not a virtio device\n"}, net.run("net queue"));
+}
+
+TEST(NetCommands, RegsPrintsNameOffsetAndValue) {
+  net.net0.diagnostics_values.registers = {{"MagicValue", 0x000, 0x74726976}, {"Status", 0x070, 15}};
+  CHECK_EQUAL(std::string{"MagicValue 0x000 0x74726976\nStatus 0x070 0x0000000f\n"}, net.run("net regs"));
+}
+
+TEST(NetCommands, QueueShowsAllRingsOrOne) {
+  virtio::QueueState receive{0,     "receive", "split", 256,  1024,  1, 65535, 65530,
+                             65529, 0,         1,       true, 65530, 3, 255,   false};
+  virtio::QueueState transmit{1, "transmit", "split", 128, 128, 128, 0, 0, 0, 1, 0, false, 0, 0, 0, true};
+  net.net0.diagnostics_values.queues = {receive, transmit};
+  const std::string first = "queue 0 receive split\n"
+                            "  size 256 max 1024 free 1 in-flight 255\n"
+                            "  avail-idx 65535 used-idx 65530 last-used 65529\n"
+                            "  avail-flags 0 used-flags 1\n"
+                            "  used-event 65530 avail-event 3\n";
+  const std::string second = "queue 1 transmit split broken\n"
+                             "  size 128 max 128 free 128 in-flight 0\n"
+                             "  avail-idx 0 used-idx 0 last-used 0\n"
+                             "  avail-flags 1 used-flags 0\n";
+  CHECK_EQUAL(first + second, net.run("net queue"));
+  CHECK_EQUAL(first, net.run("net queue 0"));
+  CHECK_EQUAL(second, net.run("net queue 1"));
+  CHECK(net.run("net queue 2").starts_with("error: net queue: "));
+  CHECK(net.run("net queue x").starts_with("error: net queue: "));
+}
+
+TEST(NetCommands, QueueSaysThatThereAreNone) {
+  CHECK_EQUAL(std::string{"error: net queue: the device has no queues set up\n"}, net.run("net queue 0"));
+}
+
+TEST(NetCommands, RefuseArgumentsThatTheyDoNotTake) {
+  for (const char* command : {"list", "mac", "link", "info", "regs", "reset"}) {
+    const std::string output = net.run(std::string{"net "} + command + " surplus");
+    CHECK_TEXT(output.starts_with(std::string{"error: net "} + command + ": "), output.c_str());
+    CHECK(output.find("surplus") != std::string::npos);
+  }
+  CHECK_EQUAL(0, net.net0.resets);
+}
+
+TEST(NetCommands, AllTakeAnInterface) {
+  for (const char* command :
+       {"list", "mac", "link", "mtu", "stats", "tx -s 60", "dump -t 1", "info", "regs", "queue", "reset"}) {
+    const std::string output = net.run(std::string{"net "} + command + " -i net1");
+    CHECK_TEXT(!output.starts_with("error"), output.c_str());
+    CHECK(net.run(std::string{"net "} + command + " -i net9").starts_with("error: net: no interface 'net9'"));
+  }
+  CHECK_EQUAL(0, net.net0.sends);
+  CHECK_EQUAL(0, net.net0.resets);
+  CHECK_EQUAL(1, net.net1.sends);
+  CHECK_EQUAL(1, net.net1.resets);
+}
+
+TEST(NetCommands, SayThatThereIsNoInterface) {
+  test::NetShell none{0};
+  CHECK_EQUAL(std::string{"no network device\n"}, none.run("net list"));
+  for (const char* command : {"use net0", "mac", "link", "mtu", "stats", "tx ffffffffffff52540012345688b5", "dump",
+                              "info", "regs", "queue", "reset"})
+    CHECK_EQUAL(std::string{"error: net: no network device\n"}, none.run(std::string{"net "} + command));
+}
+
+TEST(NetCommands, AnnounceALinkChangeAtThePrompt) {
+  net.type("");
+  net.net0.on_service = [this] {
+    net.net0.link_state.state = net::LinkState::down;
+    net.net0.raise(net::NetEvent::link_changed);
+    net.net0.on_service = nullptr;
+  };
+  CHECK(net.type("").find("# net0: link is down\r\n") != std::string::npos);
+}
