@@ -87,6 +87,7 @@ std::optional<Controller> find_controller(const fdt::Tree& tree, std::uint64_t b
     if (!node->is_enabled()) continue;
     if (Irqchip* const chip = create(*node, boot_hart, storage); chip != nullptr) return Controller{chip, *node};
   }
+  bsp::log::warn("no usable interrupt controller for hart {}: everything is polled", boot_hart);
   return std::nullopt;
 }
 

@@ -42,8 +42,8 @@ struct Controller {
 };
 
 /// The first enabled controller of a known kind that has an S-mode context of `boot_hart`, its driver constructed in
-/// `storage`. Others are skipped, with a warning that names the node where something is wrong with it. nullopt: there
-/// is none, and everything has to be polled. Needs traps set up (it probes with cpu::try_load).
+/// `storage`. Others are skipped, with a warning that names the node where something is wrong with it. nullopt, and
+/// a warning: there is none, and everything has to be polled. Needs traps set up (it probes with cpu::try_load).
 [[nodiscard]] std::optional<Controller> find_controller(const fdt::Tree& tree, std::uint64_t boot_hart,
                                                         IrqchipStorage& storage);
 
