@@ -14,7 +14,8 @@ namespace fdt {
 
 namespace {
 
-constexpr std::size_t header_size = sizeof(struct fdt_header); // of version 17
+constexpr std::size_t header_size = sizeof(struct fdt_header);            // of version 17
+constexpr std::size_t property_header_size = sizeof(struct fdt_property); // a function has the same name
 
 tl::unexpected<Error> fail(Error error) {
   return tl::unexpected<Error>{error};
@@ -46,16 +47,29 @@ std::optional<Property> property_from(const void* blob, int offset) {
   const char* name = nullptr;
   int length = 0;
   const void* value = fdt_getprop_by_offset(blob, offset, &name, &length);
-  if (value == nullptr || name == nullptr || length < 0) return std::nullopt;
+  if (value == nullptr) return std::nullopt;
   return Property{name, {static_cast<const std::byte*>(value), static_cast<std::size_t>(length)}};
+}
+
+/// Whether what stands at `offset` is no property, or one whose value ends inside the block. Before libfdt sees it: up
+/// to version 1.6 its sums overflow on a length over 2^31.
+bool length_fits(const Property& block, std::size_t offset) {
+  const auto tag = block.cell(offset / 4);
+  if (!tag || *tag != FDT_PROP) return true;
+  const auto length = block.cell(offset / 4 + 1);
+  const std::size_t room = block.bytes().size() - offset;
+  return length && room >= property_header_size && *length <= room - property_header_size;
 }
 
 /// One root node, everything inside it, nothing behind it but the end tag.
 Result<void> check_structure(const void* blob) {
+  const auto* base = static_cast<const std::byte*>(blob) + fdt_off_dt_struct(blob);
+  const Property block{"", {base, fdt_size_dt_struct(blob)}};
   int depth = 0;
   int next = 0;
   bool root_closed = false;
   for (int offset = 0;; offset = next) {
+    if (!length_fits(block, static_cast<std::size_t>(offset))) return fail(Error::bad_structure);
     const std::uint32_t tag = fdt_next_tag(blob, offset, &next);
     if (next < 0) return fail(Error::bad_structure);
     if (offset == 0 && tag != FDT_BEGIN_NODE) return fail(Error::bad_structure);
