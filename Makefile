@@ -65,19 +65,19 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -We
 ARCH_FLAGS := -march=$(BOARD_ARCH) -mabi=$(BOARD_ABI) -mcmodel=medany -fno-pic -no-pie
 # -fno-lifetime-dse: GCC 12 at -O2 takes the start of an empty base's lifetime in tl::expected<void, E> for the end of has_value, and
 # returns success and failure alike.
-COMMON_FLAGS := -O2 -fno-lifetime-dse -g -ffunction-sections -fdata-sections -fno-omit-frame-pointer -fno-stack-protector \
+COMMON_FLAGS := -fno-lifetime-dse -g -ffunction-sections -fdata-sections -fno-omit-frame-pointer -fno-stack-protector \
                 -fno-asynchronous-unwind-tables -U_FORTIFY_SOURCE -ffile-prefix-map=$(CURDIR)/=
 CXXFLAGS := -std=c++20 $(COMMON_FLAGS) $(ARCH_FLAGS) -fno-exceptions -fno-rtti -fno-threadsafe-statics $(WARNINGS) \
-            -I. -I$(BOARD_DIR) -isystem build/include -DNETBSP_BOARD='"$(BOARD)"' $(EXTRA_DEFINES) \
+            -I. -I$(BOARD_DIR) -isystem build/include -DFMT_USE_INT128=0 -DNETBSP_BOARD='"$(BOARD)"' $(EXTRA_DEFINES) \
             $(if $(filter 1,$(TEST_COMMANDS)),-DNETBSP_TEST_COMMANDS)
-CFLAGS_LIBFDT := -std=gnu11 $(COMMON_FLAGS) $(ARCH_FLAGS) -w -I$(LIBFDT_DIR)
+CFLAGS_LIBFDT := -std=gnu11 -Os $(COMMON_FLAGS) $(ARCH_FLAGS) -w -I$(LIBFDT_DIR)
 ASFLAGS := $(ARCH_FLAGS) -I. -DSTACK_SIZE=$(BOARD_STACK_SIZE)
 LDFLAGS := -nostdlib -static -no-pie -Wl,--gc-sections -Wl,--build-id=none -Wl,-T,linker/netbsp.ld \
            -Wl,--defsym=LOAD_ADDRESS=$(BOARD_LOAD) -Wl,--defsym=STACK_SIZE=$(BOARD_STACK_SIZE) \
            -Wl,--no-warn-rwx-segments -Wl,-z,max-page-size=4096
 LIBS := $(PICOLIBC) -lgcc
 
-HOST_FLAGS := -std=c++20 -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all \
+HOST_FLAGS := -std=c++20 -O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all \
               -DCPPUTEST_MEM_LEAK_DETECTION_DISABLED -DNETBSP_VERSION='"test"' -DNETBSP_BOARD='"host"' \
               -DFIXTURE_DIR='"build/host/fixtures"' -Wall -Wextra -Wshadow -Werror -I.
 
@@ -120,6 +120,11 @@ $(OUT)/flags: force
 $(OUT)/version.hpp: force
 	@mkdir -p $(@D); echo '#define NETBSP_VERSION "$(VERSION)"' | cmp -s - $@ || echo '#define NETBSP_VERSION "$(VERSION)"' > $@
 
+# Speed matters where frames and interrupts pass, size everywhere else.
+OPTIMISE := -Os
+$(OUT)/bsp/%.o $(OUT)/drivers/%.o: OPTIMISE := -O2
+$(OUT)/bsp/format.cpp.o: OPTIMISE := -Os
+
 COMPILE_DEPS := $(OUT)/flags build/include/.stamp $(LIBFDT_DIR)/libfdt.h
 
 $(OUT)/shell/commands_base.cpp.o: $(OUT)/version.hpp
@@ -127,7 +132,7 @@ $(OUT)/shell/commands_base.cpp.o: CXXFLAGS += -include $(OUT)/version.hpp
 
 $(OUT)/%.cpp.o: %.cpp $(COMPILE_DEPS)
 	@echo "  CXX     $<"; mkdir -p $(@D)
-	$(Q)$(CXX_TARGET) $(CXXFLAGS) -isystem $(LIBFDT_DIR) -MMD -MP -c -o $@ $<
+	$(Q)$(CXX_TARGET) $(OPTIMISE) $(CXXFLAGS) -isystem $(LIBFDT_DIR) -MMD -MP -c -o $@ $<
 
 $(OUT)/%.S.o: %.S $(COMPILE_DEPS)
 	@echo "  AS      $<"; mkdir -p $(@D)

@@ -11,7 +11,7 @@ namespace {
 
 struct Line {
   std::uint64_t time_us{0};
-  Level level{Level::info};
+  Level level{};
   std::uint8_t length{0};
   std::array<char, 160> text{};
 };
@@ -20,12 +20,12 @@ struct State {
   std::array<Line, 64> lines{};
   std::size_t next{0};
   std::size_t count{0};
-  Level level{Level::info};
   Sink sink{nullptr};
   void* context{nullptr};
 };
 
-constinit State state{};
+constinit State state{}; // all zero, so that it takes no room in the image
+constinit Level limit = Level::info;
 
 } // namespace
 
@@ -35,10 +35,10 @@ void set_sink(Sink sink, void* context) {
 }
 
 Level level() {
-  return state.level;
+  return limit;
 }
 void set_level(Level level) {
-  state.level = level;
+  limit = level;
 }
 
 void write(Level level, fmt::string_view format, fmt::format_args args) {
@@ -48,7 +48,7 @@ void write(Level level, fmt::string_view format, fmt::format_args args) {
   line.length = static_cast<std::uint8_t>(vformat(line.text, format, args).size());
   state.next = (state.next + 1) % state.lines.size();
   if (state.count < state.lines.size()) state.count++;
-  if (state.sink != nullptr && level <= state.level) state.sink(state.context, level, {line.text.data(), line.length});
+  if (state.sink != nullptr && level <= limit) state.sink(state.context, level, {line.text.data(), line.length});
 }
 
 void for_each(Visitor visit, void* context) {
