@@ -11,7 +11,7 @@ from machine import ROOT, Nic, mac_address
 TEST_ELF = pathlib.Path(os.environ.get("NETBSP_TEST_ELF", ROOT / "build/qemu-virt-test/netbsp.elf"))
 
 
-@pytest.mark.parametrize("line", ["md 0x0", "md 0xdeadbeef0000", "mw 0x0 1", "md 0xffffffffffffffff"])
+@pytest.mark.parametrize("line", ["md 0x0", "md 0xdeadbeef0000", "mw 0x0 1", "md 0xfffffffffffffff0 4"])
 def test_a_wrong_address_is_reported_and_the_prompt_comes_back(launch, line):
     machine = launch([Nic()])
     assert "fault" in machine.refuse(line)
