@@ -75,7 +75,8 @@ void run_board(Session& session, Arguments&) {
   const auto or_unknown = [](std::string_view text) { return text.empty() ? std::string_view{"unknown"} : text; };
   session.print("board {}", or_unknown(board->board));
   session.print("model {}", or_unknown(board->model));
-  session.print("hart {} of {}", board->hart, board->hart_count);
+  session.print("hart {}", board->hart);
+  session.print("harts {}", board->hart_count);
   session.print("isa {}", or_unknown(board->isa));
   session.print("mmu {}", or_unknown(board->mmu));
   session.print("timebase {} Hz", board->timebase_hz);

@@ -136,7 +136,8 @@ void run_mw(Session& session, Arguments& arguments) {
 constexpr Command commands[] = {
     {.name = "md",
      .usage = "ADDR [COUNT]",
-     .summary = "display memory: md.b bytes, md.w 16, md or md.l 32, md.q 64 bits (Enter goes on)",
+     .summary =
+         "display memory: md.b bytes, md.w 16, md or md.l 32, md.q 64 bits; Enter goes on; plain numbers are decimal",
      .example = "md.b 0x80200000 64",
      .run = run_md,
      .min_positionals = 1,

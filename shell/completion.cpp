@@ -114,7 +114,7 @@ void Completer::take_partial(std::string_view word) {
   const std::size_t slash = word.rfind('/');
   if (slash == std::string_view::npos) return;
   parent_ = slash == 0 ? "/" : word.substr(0, slash);
-  partial_ = word.substr(slash + 1);
+  partial_.remove_prefix(slash + 1);
 }
 
 /// What kind of value may stand at the cursor.

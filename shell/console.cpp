@@ -31,6 +31,7 @@ bool Console::take(char& character) {
     head_ = 0;
     count_ = device_.read(typed_);
     if (count_ == 0) return false;
+    unsearched_ = true;
   }
   character = typed_[head_];
   head_ = (head_ + 1) % capacity;
@@ -39,7 +40,8 @@ bool Console::take(char& character) {
 }
 
 bool Console::take_interrupt() {
-  bool interrupted = remove_interrupt();
+  bool interrupted = unsearched_ && remove_interrupt();
+  unsearched_ = false;
   char batch[64];
   while (const std::size_t count = device_.read(batch)) {
     for (std::size_t i = 0; i < count; i++) {

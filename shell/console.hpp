@@ -51,6 +51,7 @@ class Console {
   std::size_t head_{0};
   std::size_t count_{0};
   std::size_t lost_{0};
+  bool unsearched_{false}; ///< the type-ahead came in by take(): a Ctrl-C may be in it
 };
 
 } // namespace shell

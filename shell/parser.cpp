@@ -96,14 +96,13 @@ ParseStatus Parser::take_words() {
   bool options = true;
   for (std::size_t i = 0; i < word_count_; i++) {
     const std::string_view word = words_[i];
+    const bool first = path_.depth == 0;
     ParseStatus status = ParseStatus::ok;
-    if (path_.depth == 0) {
-      status = enter(word);
-    } else if (options && word == "--") {
+    if (!first && options && word == "--") {
       options = false;
-    } else if (options && is_option(word)) {
+    } else if (!first && options && is_option(word)) {
       status = take_option(i);
-    } else if (positional_count_ == 0 && !path_.last()->subcommands.empty()) {
+    } else if (first || (positional_count_ == 0 && !path_.last()->subcommands.empty())) {
       status = enter(word);
     } else {
       words_[positional_count_++] = word;

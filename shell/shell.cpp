@@ -51,7 +51,7 @@ bool Shell::step() {
     print_announcements();
     editor_.resume();
   }
-  char character;
+  char character = 0;
   std::size_t count = 0;
   while (count < batch && console_.take(character)) {
     handle(editor_.feed(character));

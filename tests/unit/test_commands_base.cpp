@@ -129,7 +129,7 @@ TEST(BaseCommands, BoardPrintsWhatIsKnown) {
   board.sbi_impl_version = 1 << 16 | 1;
   board.boot_us = 1234;
   fixture.system.board = &board;
-  STRCMP_EQUAL("board qemu-virt\nmodel riscv-virtio,qemu\nhart 1 of 4\nisa rv64imafdc\nmmu sv39\n"
+  STRCMP_EQUAL("board qemu-virt\nmodel riscv-virtio,qemu\nhart 1\nharts 4\nisa rv64imafdc\nmmu sv39\n"
                "timebase 10000000 Hz\nmemory 0x80000000 to 0x87ffffff (131072 KiB)\n"
                "image 0x80200000 to 0x8021ffff (128 KiB)\nconsole ns16550a /soc/serial@10000000\nsbi 1.0\n"
                "firmware OpenSBI 1.1\nboot 1234 us\n",
