@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tests/support/net_shell.hpp"
 
+#include <CppUTest/TestHarness.h>
+
 namespace test {
+
+void check_text(const std::string& expected, const std::string& actual, std::source_location where) {
+  CHECK_EQUAL_LOCATION(expected, actual, nullptr, where.file_name(), where.line());
+}
 
 Bytes ethernet_frame(std::size_t size, unsigned type, unsigned seed) {
   Bytes frame{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x52, 0x54, 0x00, 0x12, 0x34, 0x57};

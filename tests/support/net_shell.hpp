@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <source_location>
 #include <span>
 #include <string>
 #include <string_view>
@@ -76,6 +77,10 @@ struct NetShell {
   std::array<shell::CommandTable, 1> tables{shell::net_commands()};
   std::unique_ptr<shell::Shell> shell = std::make_unique<shell::Shell>(system, service, tables);
 };
+
+/// Fails the test where it stands unless both are the same. (CHECK_EQUAL would run a command in its arguments again.)
+void check_text(const std::string& expected, const std::string& actual,
+                std::source_location where = std::source_location::current());
 
 /// A frame with an Ethernet header of this type and `size` bytes in all, filled from `seed`.
 Bytes ethernet_frame(std::size_t size, unsigned type = 0x88b5, unsigned seed = 0);

@@ -8,6 +8,8 @@
 
 #include <CppUTest/TestHarness.h>
 
+using test::check_text;
+
 TEST_GROUP(NetCommands) {
   test::NetShell net{2};
 
@@ -20,14 +22,14 @@ TEST_GROUP(NetCommands) {
 };
 
 TEST(NetCommands, ListMarksTheInterfaceInUse) {
-  CHECK_EQUAL(std::string{"* net0 52:54:00:12:34:56 up virtio-mmio@10008000 v2 irq 8\n"
-                          "  net1 52:54:00:12:34:57 up virtio-mmio@10007000 v1 irq 7\n"},
-              net.run("net list"));
-  CHECK_EQUAL(std::string{}, net.run("net use net1"));
+  check_text(std::string{"* net0 52:54:00:12:34:56 up virtio-mmio@10008000 v2 irq 8\n"
+                         "  net1 52:54:00:12:34:57 up virtio-mmio@10007000 v1 irq 7\n"},
+             net.run("net list"));
+  check_text(std::string{}, net.run("net use net1"));
   net.net0.link_state.state = net::LinkState::down;
-  CHECK_EQUAL(std::string{"  net0 52:54:00:12:34:56 down virtio-mmio@10008000 v2 irq 8\n"
-                          "* net1 52:54:00:12:34:57 up virtio-mmio@10007000 v1 irq 7\n"},
-              net.run("net list"));
+  check_text(std::string{"  net0 52:54:00:12:34:56 down virtio-mmio@10008000 v2 irq 8\n"
+                         "* net1 52:54:00:12:34:57 up virtio-mmio@10007000 v1 irq 7\n"},
+             net.run("net list"));
 }
 
 TEST(NetCommands, ListShowsWhatIsKnownOfADeviceThatIsNotVirtio) {
@@ -36,41 +38,41 @@ TEST(NetCommands, ListShowsWhatIsKnownOfADeviceThatIsNotVirtio) {
 }
 
 TEST(NetCommands, UseChoosesWhatTheOtherCommandsMean) {
-  CHECK_EQUAL(std::string{"52:54:00:12:34:56\n"}, net.run("net mac"));
-  CHECK_EQUAL(std::string{}, net.run("net use net1"));
-  CHECK_EQUAL(std::string{"52:54:00:12:34:57\n"}, net.run("net mac"));
-  CHECK_EQUAL(std::string{"52:54:00:12:34:56\n"}, net.run("net mac -i net0"));
-  CHECK_EQUAL(std::string{}, net.run("net use -i net0"));
-  CHECK_EQUAL(std::string{"52:54:00:12:34:56\n"}, net.run("net mac"));
+  check_text(std::string{"52:54:00:12:34:56\n"}, net.run("net mac"));
+  check_text(std::string{}, net.run("net use net1"));
+  check_text(std::string{"52:54:00:12:34:57\n"}, net.run("net mac"));
+  check_text(std::string{"52:54:00:12:34:56\n"}, net.run("net mac -i net0"));
+  check_text(std::string{}, net.run("net use -i net0"));
+  check_text(std::string{"52:54:00:12:34:56\n"}, net.run("net mac"));
 }
 
 TEST(NetCommands, UseNamesAnInterfaceThatIsNotThere) {
-  CHECK_EQUAL(std::string{"error: net use: no interface 'net2' (try 'net list')\n"}, net.run("net use net2"));
-  CHECK_EQUAL(std::string{"error: net use: no interface given (try 'net list')\n"}, net.run("net use"));
-  CHECK_EQUAL(std::string{"52:54:00:12:34:56\n"}, net.run("net mac"));
+  check_text(std::string{"error: net use: no interface 'net2' (try 'net list')\n"}, net.run("net use net2"));
+  check_text(std::string{"error: net use: no interface given (try 'net list')\n"}, net.run("net use"));
+  check_text(std::string{"52:54:00:12:34:56\n"}, net.run("net mac"));
 }
 
 TEST(NetCommands, LinkSaysWhatIsKnown) {
-  CHECK_EQUAL(std::string{"up\nspeed unknown duplex unknown mtu 1500\n"}, net.run("net link"));
+  check_text(std::string{"up\nspeed unknown duplex unknown mtu 1500\n"}, net.run("net link"));
   net.net0.link_state = {net::LinkState::down, 1000, net::Duplex::full};
-  CHECK_EQUAL(std::string{"down\nspeed 1000 duplex full mtu 1500\n"}, net.run("net link"));
+  check_text(std::string{"down\nspeed 1000 duplex full mtu 1500\n"}, net.run("net link"));
   net.net0.link_state = {net::LinkState::assumed_up, 0, net::Duplex::half};
-  CHECK_EQUAL(std::string{"up (assumed: device has no STATUS)\nspeed 0 duplex half mtu 1500\n"}, net.run("net link"));
+  check_text(std::string{"up (assumed: device has no STATUS)\nspeed 0 duplex half mtu 1500\n"}, net.run("net link"));
 }
 
 TEST(NetCommands, MtuPrintsAndLowersTheLimit) {
-  CHECK_EQUAL(std::string{"1500\n"}, net.run("net mtu"));
-  CHECK_EQUAL(std::string{"1400\n"}, net.run("net mtu 1400"));
+  check_text(std::string{"1500\n"}, net.run("net mtu"));
+  check_text(std::string{"1400\n"}, net.run("net mtu 1400"));
   CHECK_EQUAL(1400, net.net0.mtu());
   CHECK_EQUAL(1500, net.net1.mtu());
-  CHECK_EQUAL(std::string{"1500\n"}, net.run("net mtu 0x5dc"));
+  check_text(std::string{"1500\n"}, net.run("net mtu 0x5dc"));
 }
 
 TEST(NetCommands, MtuRefusesWhatTheDeviceOrIpCannot) {
   for (const char* line : {"net mtu 67", "net mtu 1501", "net mtu x", "net mtu -1", "net mtu 100000"})
     CHECK(net.run(line).starts_with("error: net mtu: "));
   CHECK_EQUAL(1500, net.net0.mtu());
-  CHECK_EQUAL(std::string{"68\n"}, net.run("net mtu 68"));
+  check_text(std::string{"68\n"}, net.run("net mtu 68"));
 }
 
 TEST(NetCommands, StatsPrintsEveryCounterByName) {
@@ -93,22 +95,22 @@ TEST(NetCommands, StatsPrintsEveryCounterByName) {
 TEST(NetCommands, StatsClearStartsFromZero) {
   net.net0.statistics.rx_packets = 5;
   net.net1.statistics.rx_packets = 6;
-  CHECK_EQUAL(std::string{}, net.run("net stats clear"));
+  check_text(std::string{}, net.run("net stats clear"));
   CHECK_EQUAL(0, net.net0.statistics.rx_packets);
   CHECK_EQUAL(6, net.net1.statistics.rx_packets);
-  CHECK_EQUAL(std::string{"error: net stats: unexpected argument 'clean', only 'clear'\n"}, net.run("net stats clean"));
+  check_text(std::string{"error: net stats: unexpected argument 'clean', only 'clear'\n"}, net.run("net stats clean"));
 }
 
 TEST(NetCommands, ResetKeepsTheStatistics) {
   net.net0.statistics.tx_packets = 7;
-  CHECK_EQUAL(std::string{"reset complete\n"}, net.run("net reset"));
+  check_text(std::string{"reset complete\n"}, net.run("net reset"));
   CHECK_EQUAL(1, net.net0.resets);
   CHECK_EQUAL(7, net.net0.statistics.tx_packets);
 }
 
 TEST(NetCommands, ResetSaysWhyItFailed) {
   net.net0.reset_fails = true;
-  CHECK_EQUAL(std::string{"error: net reset: "} + to_string(bsp::Error::reset_timed_out) + "\n", net.run("net reset"));
+  check_text(std::string{"error: net reset: "} + to_string(bsp::Error::reset_timed_out) + "\n", net.run("net reset"));
 }
 
 TEST(NetCommands, InfoNamesStatusAndFeatures) {
@@ -124,20 +126,20 @@ TEST(NetCommands, InfoNamesStatusAndFeatures) {
   queue.size = 256;
   queue.size_max = 1024;
   device.queues.push_back(queue);
-  CHECK_EQUAL(std::string{"interface net0\n"
-                          "mac 52:54:00:12:34:56\n"
-                          "mtu 1500 of 1500\n"
-                          "device virtio 1 vendor 0x554d4551\n"
-                          "transport virtio-mmio@10008000 v2 irq 8\n"
-                          "version-reason Version register reads 2\n"
-                          "status 0x0f ACKNOWLEDGE DRIVER FEATURES_OK DRIVER_OK\n"
-                          "offered 0x0000040100410020 MAC STATUS MQ VERSION_1 bit-42\n"
-                          "accepted 0x0000000100010020 MAC STATUS VERSION_1\n"
-                          "refused 0x0000040000400000 MQ bit-42\n"
-                          "queue 0 receive split size 256 max 1024\n"
-                          "header 12 bytes\n"
-                          "receive-buffer 2048 bytes\n"},
-              net.run("net info"));
+  check_text(std::string{"interface net0\n"
+                         "mac 52:54:00:12:34:56\n"
+                         "mtu 1500 of 1500\n"
+                         "device virtio 1 vendor 0x554d4551\n"
+                         "transport virtio-mmio@10008000 v2 irq 8\n"
+                         "version-reason Version register reads 2\n"
+                         "status 0x0f ACKNOWLEDGE DRIVER FEATURES_OK DRIVER_OK\n"
+                         "offered 0x0000040100410020 MAC STATUS MQ VERSION_1 bit-42\n"
+                         "accepted 0x0000000100010020 MAC STATUS VERSION_1\n"
+                         "refused 0x0000040000400000 MQ bit-42\n"
+                         "queue 0 receive split size 256 max 1024\n"
+                         "header 12 bytes\n"
+                         "receive-buffer 2048 bytes\n"},
+             net.run("net info"));
 }
 
 TEST(NetCommands, InfoSaysThatADeviceHasFailed) {
@@ -150,14 +152,14 @@ TEST(NetCommands, InfoSaysThatADeviceHasFailed) {
 
 TEST(NetCommands, InfoShowsWhatIsKnownOfADeviceThatIsNotVirtio) {
   net.net0.has_diagnostics = false;
-  CHECK_EQUAL(std::string{"interface net0\nmac 52:54:00:12:34:56\nmtu 1500 of 1500\n"}, net.run("net info"));
-  CHECK_EQUAL(std::string{"error: net regs: net0 is not a virtio device\n"}, net.run("net regs"));
-  CHECK_EQUAL(std::string{"error: net queue: net0 is not a virtio device\n"}, net.run("net queue"));
+  check_text(std::string{"interface net0\nmac 52:54:00:12:34:56\nmtu 1500 of 1500\n"}, net.run("net info"));
+  check_text(std::string{"error: net regs: net0 is not a virtio device\n"}, net.run("net regs"));
+  check_text(std::string{"error: net queue: net0 is not a virtio device\n"}, net.run("net queue"));
 }
 
 TEST(NetCommands, RegsPrintsNameOffsetAndValue) {
   net.net0.diagnostics_values.registers = {{"MagicValue", 0x000, 0x74726976}, {"Status", 0x070, 15}};
-  CHECK_EQUAL(std::string{"MagicValue 0x000 0x74726976\nStatus 0x070 0x0000000f\n"}, net.run("net regs"));
+  check_text(std::string{"MagicValue 0x000 0x74726976\nStatus 0x070 0x0000000f\n"}, net.run("net regs"));
 }
 
 TEST(NetCommands, QueueShowsAllRingsOrOne) {
@@ -174,15 +176,15 @@ TEST(NetCommands, QueueShowsAllRingsOrOne) {
                              "  size 128 max 128 free 128 in-flight 0\n"
                              "  avail-idx 0 used-idx 0 last-used 0\n"
                              "  avail-flags 1 used-flags 0\n";
-  CHECK_EQUAL(first + second, net.run("net queue"));
-  CHECK_EQUAL(first, net.run("net queue 0"));
-  CHECK_EQUAL(second, net.run("net queue 1"));
+  check_text(first + second, net.run("net queue"));
+  check_text(first, net.run("net queue 0"));
+  check_text(second, net.run("net queue 1"));
   CHECK(net.run("net queue 2").starts_with("error: net queue: "));
   CHECK(net.run("net queue x").starts_with("error: net queue: "));
 }
 
 TEST(NetCommands, QueueSaysThatThereAreNone) {
-  CHECK_EQUAL(std::string{"error: net queue: the device has no queues set up\n"}, net.run("net queue 0"));
+  check_text(std::string{"error: net queue: the device has no queues set up\n"}, net.run("net queue 0"));
 }
 
 TEST(NetCommands, RefuseArgumentsThatTheyDoNotTake) {
@@ -209,10 +211,10 @@ TEST(NetCommands, AllTakeAnInterface) {
 
 TEST(NetCommands, SayThatThereIsNoInterface) {
   test::NetShell none{0};
-  CHECK_EQUAL(std::string{"no network device\n"}, none.run("net list"));
+  check_text(std::string{"no network device\n"}, none.run("net list"));
   for (const char* command : {"use net0", "mac", "link", "mtu", "stats", "tx ffffffffffff52540012345688b5", "dump",
                               "info", "regs", "queue", "reset"})
-    CHECK_EQUAL(std::string{"error: net: no network device\n"}, none.run(std::string{"net "} + command));
+    check_text(std::string{"error: net: no network device\n"}, none.run(std::string{"net "} + command));
 }
 
 TEST(NetCommands, AnnounceALinkChangeAtThePrompt) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <algorithm>
-#include <cstring>
 #include <string>
 #include <vector>
 
@@ -10,6 +9,7 @@
 #include <CppUTest/TestHarness.h>
 
 using test::Bytes;
+using test::check_text;
 using test::ethernet_frame;
 using Completes = test::FakeNetDevice::Completes;
 
@@ -43,7 +43,7 @@ TEST_GROUP(NetTx) {
   }
 
   void check_refused(const std::string& arguments, const std::string& why) {
-    CHECK_EQUAL("error: net tx: " + why + "\n", net.run("net tx " + arguments));
+    check_text("error: net tx: " + why + "\n", net.run("net tx " + arguments));
     CHECK_EQUAL(0, net.net0.send_calls);
     CHECK_EQUAL(0, net.net0.statistics.tx_packets);
     CHECK_EQUAL(0, net.net0.statistics.tx_errors);
@@ -59,7 +59,7 @@ TEST_GROUP(NetTx) {
 TEST(NetTx, SendsTheTypedBytesExactly) {
   for (const std::size_t size : {14, 15, 60, 61, 1513, 1514}) {
     net.net0.wire.clear();
-    CHECK_EQUAL(sent(1, size), net.run("net tx " + test::hex(ethernet_frame(size))));
+    check_text(sent(1, size), net.run("net tx " + test::hex(ethernet_frame(size))));
     CHECK_EQUAL(1, net.net0.wire.size());
     CHECK(net.net0.wire[0] == ethernet_frame(size));
   }
@@ -68,23 +68,23 @@ TEST(NetTx, SendsTheTypedBytesExactly) {
 TEST(NetTx, SendsFourBytesMoreWithEitherTag) {
   for (const unsigned type : {0x8100u, 0x88a8u}) {
     const Bytes frame = ethernet_frame(1518, type);
-    CHECK_EQUAL(sent(1, 1518), net.run("net tx " + test::hex(frame)));
+    check_text(sent(1, 1518), net.run("net tx " + test::hex(frame)));
     CHECK(net.net0.wire.back() == frame);
   }
 }
 
 TEST(NetTx, TakesSpacesColonsAndEitherCase) {
-  CHECK_EQUAL(sent(1, 16), net.run("net tx ff:ff:ff:FF:Ff:fF 525400123456 88 b5 AB:cd"));
+  check_text(sent(1, 16), net.run("net tx ff:ff:ff:FF:Ff:fF 525400123456 88 b5 AB:cd"));
   CHECK(net.net0.wire[0] ==
         (Bytes{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x52, 0x54, 0x00, 0x12, 0x34, 0x56, 0x88, 0xb5, 0xab, 0xcd}));
 }
 
 TEST(NetTx, PadsTo60OnRequest) {
-  CHECK_EQUAL(sent(1, 60), net.run("net tx -p " + test::hex(ethernet_frame(20))));
+  check_text(sent(1, 60), net.run("net tx -p " + test::hex(ethernet_frame(20))));
   Bytes expected = ethernet_frame(20);
   expected.resize(60);
   CHECK(net.net0.wire[0] == expected);
-  CHECK_EQUAL(sent(1, 61), net.run("net tx -p " + test::hex(ethernet_frame(61))));
+  check_text(sent(1, 61), net.run("net tx -p " + test::hex(ethernet_frame(61))));
 }
 
 TEST(NetTx, RefusesFramesOfAWrongSizeAndCountsNothing) {
@@ -139,28 +139,28 @@ TEST(NetTx, RefusesBadOptionsInOneLine) {
 }
 
 TEST(NetTx, FollowsTheMtuInUse) {
-  CHECK_EQUAL(std::string{"100\n"}, net.run("net mtu 100"));
-  CHECK_EQUAL(sent(1, 114), net.run("net tx -s 114"));
-  CHECK_EQUAL(std::string{"error: net tx: frame too long: 115 bytes, at most 114 (mtu 100)\n"},
-              net.run("net tx -s 115"));
+  check_text(std::string{"100\n"}, net.run("net mtu 100"));
+  check_text(sent(1, 114), net.run("net tx -s 114"));
+  check_text(std::string{"error: net tx: frame too long: 115 bytes, at most 114 (mtu 100)\n"},
+             net.run("net tx -s 115"));
 }
 
 TEST(NetTx, GeneratesAFrame) {
-  CHECK_EQUAL(sent(1, 20), net.run("net tx -s 20"));
+  check_text(sent(1, 20), net.run("net tx -s 20"));
   CHECK(net.net0.wire[0] ==
         (Bytes{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x52, 0x54, 0x00, 0x12, 0x34, 0x56, 0x88, 0xb5, 0, 1, 2, 3, 4, 5}));
-  CHECK_EQUAL(sent(1, 17), net.run("net tx -s 17 -d 01:02:03:04:05:06 -t 0x0800 -b 0xaa"));
+  check_text(sent(1, 17), net.run("net tx -s 17 -d 01:02:03:04:05:06 -t 0x0800 -b 0xaa"));
   CHECK(net.net0.wire[1] ==
         (Bytes{1, 2, 3, 4, 5, 6, 0x52, 0x54, 0x00, 0x12, 0x34, 0x56, 0x08, 0x00, 0xaa, 0xaa, 0xaa}));
-  CHECK_EQUAL(sent(1, 14), net.run("net tx -s 14"));
-  CHECK_EQUAL(sent(1, 1514), net.run("net tx -s 1514"));
+  check_text(sent(1, 14), net.run("net tx -s 14"));
+  check_text(sent(1, 1514), net.run("net tx -s 1514"));
   CHECK_EQUAL(255, net.net0.wire[3][14 + 255]);
   CHECK_EQUAL(0, net.net0.wire[3][14 + 256]);
 }
 
 TEST(NetTx, SendsAFrameFromMemory) {
   test::fake_cpu().map(0x80001003, 64, 0x5a);
-  CHECK_EQUAL(sent(1, 61), net.run("net tx -m 0x80001003 61"));
+  check_text(sent(1, 61), net.run("net tx -m 0x80001003 61"));
   CHECK(net.net0.wire[0] == Bytes(61, 0x5a));
 }
 
@@ -172,7 +172,7 @@ TEST(NetTx, SaysWhichAddressFaulted) {
 
 TEST(NetTx, SendsManyAndKeepsTheRingFull) {
   complete_while_idle(64);
-  CHECK_EQUAL(sent(100'000, 6'000'000), net.run("net tx -c 100000 -s 60"));
+  check_text(sent(100'000, 6'000'000), net.run("net tx -c 100000 -s 60"));
   CHECK_EQUAL(100'000, net.net0.sends);
   CHECK_EQUAL(256, net.net0.most_in_flight);
   CHECK(net.net0.send_calls < 10'000);
@@ -180,7 +180,7 @@ TEST(NetTx, SendsManyAndKeepsTheRingFull) {
 
 TEST(NetTx, WaitsForCompletionsAsleep) {
   complete_while_idle(1);
-  CHECK_EQUAL(sent(3, 180), net.run("net tx -c 3 -s 60"));
+  check_text(sent(3, 180), net.run("net tx -c 3 -s 60"));
   CHECK(net.net0.idle_preparations_for_completions >= 3);
   CHECK(test::fake_cpu().idles <= 4);
   const std::uint64_t before = net.net0.idle_preparations_for_completions;
@@ -196,7 +196,7 @@ TEST(NetTx, KeepsTheGapBetweenFrames) {
     if (net.net0.sends != seen) times.push_back(test::fake_clock().ticks);
     seen = net.net0.sends;
   };
-  CHECK_EQUAL(sent(5, 300), net.run("net tx -c 5 -g 1000000 -s 60"));
+  check_text(sent(5, 300), net.run("net tx -c 5 -g 1000000 -s 60"));
   CHECK_EQUAL(5, times.size());
   for (std::size_t i = 1; i < times.size(); i++) {
     const std::uint64_t gap = bsp::clock::ticks_to_us(times[i] - times[i - 1]);
@@ -205,12 +205,12 @@ TEST(NetTx, KeepsTheGapBetweenFrames) {
 }
 
 TEST(NetTx, KeepsAGapLongerThanItsPatience) {
-  CHECK_EQUAL(sent(2, 120), net.run("net tx -c 2 -g 60000000 -s 60"));
+  check_text(sent(2, 120), net.run("net tx -c 2 -g 60000000 -s 60"));
 }
 
 TEST(NetTx, SaysThatTheLinkIsDownAndSends) {
   net.net0.link_state.state = net::LinkState::down;
-  CHECK_EQUAL("# link is down\n" + sent(1, 60), net.run("net tx -s 60"));
+  check_text("# link is down\n" + sent(1, 60), net.run("net tx -s 60"));
   CHECK_EQUAL(1, net.net0.sends);
 }
 
@@ -222,7 +222,7 @@ TEST(NetTx, ResetsADeviceThatDoesNotComplete) {
   CHECK_EQUAL(0, net.net0.tx_in_flight());
   CHECK_EQUAL(0, net.arena.used());
   net.net0.completes = Completes::at_once;
-  CHECK_EQUAL(sent(1, 60), net.run("net tx -s 60"));
+  check_text(sent(1, 60), net.run("net tx -s 60"));
 }
 
 TEST(NetTx, NeverReusesMemoryThatTheDeviceMayStillRead) {
@@ -239,7 +239,7 @@ TEST(NetTx, ReportsFramesThatARecoveryLost) {
     net.net0.complete(1, true);
     net.net0.complete(9, false);
   };
-  CHECK_EQUAL(std::string{"# 1 frame(s) came back as sent\n"} + no_completion, net.run("net tx -c 10 -s 60"));
+  check_text(std::string{"# 1 frame(s) came back as sent\n"} + no_completion, net.run("net tx -c 10 -s 60"));
   CHECK_EQUAL(0, net.net0.resets);
   CHECK_EQUAL(0, net.arena.used());
 }
@@ -252,7 +252,7 @@ TEST(NetTx, DoesNotTakeLateCompletionsOfAnEarlierCommandForItsOwn) {
   CHECK_EQUAL(1, net.net0.send({&stray, 1}));
   net.net0.complete(1);
   test::fake_cpu().on_idle = [this](bsp::Deadline) { net.net0.complete(1); };
-  CHECK_EQUAL(sent(1, 60), net.run("net tx -s 60"));
+  check_text(sent(1, 60), net.run("net tx -s 60"));
   CHECK_EQUAL(0, net.net0.tx_in_flight());
 }
 
@@ -288,16 +288,16 @@ TEST(NetTx, StopsOnCtrlCAndReportsWhatWasSent) {
 TEST(NetTx, RepeatsLostNotificationsAfterCtrlCToo) {
   net.net0.completes = Completes::when_idle_is_prepared;
   interrupt_after(10);
-  CHECK_EQUAL(sent(10, 600), net.run("net tx -c 10 -s 60"));
+  check_text(sent(10, 600), net.run("net tx -c 10 -s 60"));
   CHECK_EQUAL(0, net.net0.resets);
 }
 
 TEST(NetTx, SaysThatThereIsNoMemoryForTheFrame) {
   auto rest = net.arena.allocate(net.arena.capacity() - 1024, 1);
   CHECK(rest.has_value());
-  CHECK_EQUAL(std::string{"error: net tx: "} + to_string(bsp::Error::out_of_dma_memory) + "\n",
-              net.run("net tx -s 1514"));
-  CHECK_EQUAL(sent(1, 60), net.run("net tx -s 60"));
+  check_text(std::string{"error: net tx: "} + to_string(bsp::Error::out_of_dma_memory) + "\n",
+             net.run("net tx -s 1514"));
+  check_text(sent(1, 60), net.run("net tx -s 60"));
 }
 
 TEST(NetTx, PrintsTheAnswersAsADumpWould) {
