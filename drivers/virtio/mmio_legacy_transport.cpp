@@ -60,9 +60,10 @@ Result<Doorbell> LegacyMmioTransport::enable_queue(std::uint16_t index, const Qu
 }
 
 Result<void> LegacyMmioTransport::disable_queue(std::uint16_t index) {
+  // Some devices reset wholly when one queue is stopped, QEMU's for one: the others are stopped then, too.
+  if (regs_.read(mmio::status) == 0) return {};
   regs_.write(mmio::queue_sel, index);
   regs_.write(queue_pfn, 0);
-  // Some devices reset wholly on this write, so the caller goes on to a reset, which is right after either.
   if (regs_.read(queue_pfn) != 0) return bsp::fail(Error::queue_rejected);
   return {};
 }
