@@ -4,3 +4,5 @@ HOST_SRCS += drivers/net/ethernet.cpp
 TEST_SRCS += tests/unit/test_ethernet.cpp
 SRCS += drivers/net/virtio_net.cpp drivers/net/virtio_net_init.cpp
 HOST_SRCS += drivers/net/virtio_net.cpp drivers/net/virtio_net_init.cpp
+TEST_SRCS += tests/unit/test_virtio_net_init.cpp tests/unit/test_virtio_net_legacy.cpp \
+             tests/unit/test_virtio_net_recovery.cpp tests/unit/test_virtio_net_rx.cpp tests/unit/test_virtio_net_tx.cpp

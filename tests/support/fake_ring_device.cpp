@@ -2,7 +2,7 @@
 #include "tests/support/fake_ring_device.hpp"
 
 #include <algorithm>
-#include <set>
+#include <cstring>
 #include <utility>
 
 namespace test {
@@ -64,10 +64,13 @@ void FakeRingDevice::check() {
   const std::uint16_t flags = avail_flags();
   if (event_idx_ ? flags != 0 : flags > 1) violation("avail.flags is " + std::to_string(flags)); // 2.7.7.1
   if (distance(last_avail_, avail_idx()) > areas_.size - in_flight_.size()) violation("the available index jumped");
-  if (bytes_at(areas_.used, used_area_size()) != used_mirror_) violation("the driver wrote the used area");
+  const auto changed = [this](std::uint64_t bus, const Bytes& before) {
+    return std::memcmp(memory_.at(bus, before.size()), before.data(), before.size()) != 0;
+  };
+  if (changed(areas_.used, used_mirror_)) violation("the driver wrote the used area");
   for (const auto& [head, record] : in_flight_)
     for (const auto& [index, before] : record.descriptors)
-      if (bytes_at(areas_.descriptors + 16U * index, 16) != before)
+      if (changed(areas_.descriptors + 16U * index, before))
         violation("descriptor " + std::to_string(index) + " changed while in flight");
 }
 
@@ -92,10 +95,10 @@ std::vector<FakeRingDevice::Chain> FakeRingDevice::take_available() {
 FakeRingDevice::InFlight FakeRingDevice::walk(std::uint16_t head) {
   InFlight record;
   record.chain.head = head;
-  std::set<std::uint16_t> taken;
+  std::vector<bool> taken(areas_.size);
   for (const auto& [other, in_flight] : in_flight_)
     for (const auto& [index, bytes] : in_flight.descriptors)
-      taken.insert(index);
+      taken[index] = true;
   std::uint16_t at = head;
   std::uint64_t total = 0;
   while (true) {
@@ -103,10 +106,11 @@ FakeRingDevice::InFlight FakeRingDevice::walk(std::uint16_t head) {
       violation("descriptor index " + std::to_string(at) + " is beyond the table");
       break;
     }
-    if (!taken.insert(at).second) {
+    if (taken[at]) {
       violation("descriptor " + std::to_string(at) + " is in flight already, or the chain loops");
       break;
     }
+    taken[at] = true;
     const std::uint64_t entry = areas_.descriptors + 16U * at;
     const std::uint16_t flags = load16(entry + 12);
     const Piece piece{memory_.load(entry, 8), static_cast<std::uint32_t>(memory_.load(entry + 8, 4)),

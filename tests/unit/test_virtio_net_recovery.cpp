@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Configuration changes, NEEDS_RESET, broken rings, resets and shutting down: who owns memory, what is reported, and
+// that traffic goes on (2.1.1, 3.2, 3.3).
+#include <string>
+#include <vector>
+
+#include "tests/support/fake_clock.hpp"
+#include "tests/support/virtio_net_test.hpp"
+
+using bsp::Error;
+using net::NetEvent;
+using test::Bytes;
+using test::FakeVirtioMmio;
+using virtio::Feature;
+
+TEST_GROUP_BASE(VirtioNetRecovery, test::VirtioNetTest){void setup() override{VirtioNetTest::setup();
+bring_up();
+}
+/// Calls service() until the device is live or given up; the clock runs.
+void settle() {
+  for (int i = 0; i < 1000 && net->usable(); i++) {
+    test::fake_clock().advance_us(1000);
+    net->service();
+    if (!events.empty() && events.back() == NetEvent::recovered && !net->work_pending()) return;
+  }
+}
+/// The used entry has no right to be there: counted, reset, traffic goes on.
+void expect_recovery(std::uint64_t net::NetStats::*cause) {
+  LONGS_EQUAL(0, received().size());
+  LONGS_EQUAL(0, reclaimed().size());
+  LONGS_EQUAL(1, net->stats().*cause);
+  const unsigned resets = device->resets;
+  settle();
+  LONGS_EQUAL(resets + 1, device->resets);
+  CHECK(events.back() == NetEvent::recovered);
+  reclaimed();
+  check_traffic();
+  LONGS_EQUAL(1, net->stats().*cause);
+  LONGS_EQUAL(1, net->stats().device_resets);
+}
+}
+;
+
+// ---- configuration changes
+// -------------------------------------------------------------------------------------------
+
+// proves: GEN-23, NET-CFG-19
+TEST(VirtioNetRecovery, FollowsTheLinkByConfigurationInterrupt) {
+  device->set_config16(6, 0);
+  CHECK(net->link().state == net::LinkState::up);
+  change_config();
+  CHECK(net->link().state == net::LinkState::down);
+  CHECK(events == std::vector<NetEvent>({NetEvent::link_changed}));
+  device->set_config16(6, 1);
+  change_config();
+  CHECK(net->link().state == net::LinkState::up);
+  LONGS_EQUAL(2, net->stats().link_changes);
+  LONGS_EQUAL(2, net->stats().config_changes);
+}
+
+// proves: GEN-23, NET-CFG-25
+TEST(VirtioNetRecovery, ReadsSpeedDuplexAndMtuAgainAfterAConfigurationChange) {
+  device->set_config32(12, 10000);
+  device->set_config8(16, 0);
+  device->set_config16(10, 1400);
+  change_config();
+  LONGS_EQUAL(10000, net->link().speed_mbps);
+  CHECK(net->link().duplex == net::Duplex::half);
+  LONGS_EQUAL(1400, net->mtu());
+}
+
+TEST(VirtioNetRecovery, ReportsNothingIfAConfigurationChangeLeavesTheLinkAsItWas) {
+  change_config();
+  CHECK(events.empty());
+}
+
+// proves: ROB-10
+TEST(VirtioNetRecovery, KeepsTheOldValuesIfTheConfigurationNeverSettles) {
+  device->on_generation_read = [this] { device->generation++; };
+  device->set_config16(6, 0);
+  change_config();
+  CHECK(net->link().state == net::LinkState::up);
+  device->on_generation_read = nullptr;
+  check_traffic();
+}
+
+// ---- NEEDS_RESET
+// -----------------------------------------------------------------------------------------------------
+
+// proves: GEN-05, GEN-24
+TEST(VirtioNetRecovery, ResetsADeviceThatAsksForItAndGoesOn) {
+  device->status_writes.clear();
+  device->set_needs_reset();
+  device->raise_config(); // the configuration itself is unchanged
+  take_interrupts();
+  settle();
+  CHECK(device->status_writes == std::vector<std::uint32_t>({0, 1, 3, 11, 15}));
+  CHECK(events == std::vector<NetEvent>({NetEvent::recovered}));
+  LONGS_EQUAL(1, net->stats().needs_reset);
+  check_traffic();
+}
+
+// proves: GEN-04
+TEST(VirtioNetRecovery, ReportsNoFrameInFlightAsSentAfterNeedsReset) {
+  for (unsigned i = 0; i < 5; i++)
+    LONGS_EQUAL(1, send(frame(60), 0, 12, i));
+  transmitted(false);
+  device->set_needs_reset();
+  device->raise_config();
+  take_interrupts();
+  LONGS_EQUAL(5, net->tx_in_flight());
+  settle();
+  LONGS_EQUAL(0, send(frame(60), 0, 12, 7)); // the old ones are given back first
+  const auto done = reclaimed();
+  LONGS_EQUAL(5, done.size());
+  for (const net::TxCompletion& one : done)
+    CHECK_FALSE(one.sent);
+  LONGS_EQUAL(0, net->stats().tx_packets);
+  LONGS_EQUAL(5, net->stats().tx_dropped);
+  LONGS_EQUAL(0, net->tx_in_flight());
+  check_traffic();
+}
+
+// proves: GEN-24
+TEST(VirtioNetRecovery, NoticesNeedsResetBeforeIdlingThoughItsInterruptIsLost) {
+  device->set_needs_reset();
+  CHECK(net->prepare_idle(false));
+  settle();
+  CHECK(events == std::vector<NetEvent>({NetEvent::recovered}));
+  check_traffic();
+}
+
+// proves: ROB-16
+TEST(VirtioNetRecovery, GivesUpAfterABoundedNumberOfResetsInARowWithPausesBetweenThem) {
+  device->script.needs_reset_at_driver_ok = true;
+  device->set_needs_reset();
+  device->raise_config();
+  take_interrupts();
+  const unsigned before = device->resets;
+  for (int i = 0; i < 100; i++) // time stands nearly still: no reset storm
+    net->service();
+  CHECK(device->resets <= before + 2);
+  settle();
+  CHECK_FALSE(net->usable());
+  CHECK(events.back() == NetEvent::failed);
+  const unsigned resets = device->resets;
+  CHECK(resets - before <= 10);
+  for (int i = 0; i < 100; i++) {
+    test::fake_clock().advance_us(100'000);
+    net->service();
+  }
+  LONGS_EQUAL(resets, device->resets); // stable
+  LONGS_EQUAL(0, received().size());
+  LONGS_EQUAL(0, send(frame(60)));
+
+  device->script.needs_reset_at_driver_ok = false;
+  CHECK(net->reset().has_value());
+  CHECK(net->usable());
+  reclaimed();
+  check_traffic();
+}
+
+// ---- broken rings
+// ----------------------------------------------------------------------------------------------------
+
+// proves: ROB-01
+TEST(VirtioNetRecovery, RecoversFromAUsedIdOutOfRange) {
+  fetch_buffers();
+  rings[0].place_used(8, 100);
+  rings[0].publish_used();
+  expect_recovery(&net::NetStats::used_id_out_of_range);
+}
+
+// proves: ROB-02
+TEST(VirtioNetRecovery, DeliversAFrameOnceThoughTheDeviceNamesItTwice) {
+  CHECK(deliver(frame(60)));
+  rings[0].place_used(rings[0].avail_entry(0), 72);
+  rings[0].publish_used();
+  LONGS_EQUAL(1, received().size());
+  expect_recovery(&net::NetStats::used_id_not_in_flight);
+}
+
+// proves: ROB-02
+TEST(VirtioNetRecovery, CompletesARequestOnceThoughTheDeviceNamesItTwice) {
+  LONGS_EQUAL(1, send(frame(60), 0, 12));
+  LONGS_EQUAL(1, send(frame(60), 0, 12, 1));
+  const auto chains = rings[1].take_available();
+  rings[1].complete(chains.at(0), 0);
+  rings[1].place_used(chains[0].head, 0);
+  rings[1].publish_used();
+  auto done = reclaimed();
+  LONGS_EQUAL(1, done.size());
+  CHECK(done[0].sent);
+  settle();
+  done = reclaimed();
+  LONGS_EQUAL(1, done.size());
+  CHECK(!done[0].sent && done[0].cookie == net::Cookie{0x1001});
+  check_traffic();
+}
+
+// proves: ROB-06
+TEST(VirtioNetRecovery, RecoversFromAJumpOfTheUsedIndex) {
+  fetch_buffers();
+  rings[0].set_used_idx(9);
+  expect_recovery(&net::NetStats::used_index_jump);
+}
+
+// proves: ROB-06
+TEST(VirtioNetRecovery, RecoversFromATransmitRingThatUsesWhatWasNeverSent) {
+  rings[1].set_used_idx(1);
+  expect_recovery(&net::NetStats::used_index_jump);
+}
+
+// proves: ROB-04
+TEST(VirtioNetRecovery, DropsAndCountsAFrameLongerThanItsBuffer) {
+  CHECK(deliver_raw(raw_header({}, 12), 2049));
+  expect_recovery(&net::NetStats::rx_length_over_buffer);
+  LONGS_EQUAL(1, net->stats().rx_packets);
+}
+
+// proves: ROB-04
+TEST(VirtioNetRecovery, DropsAndCountsAFrameOfAnAbsurdLength) {
+  CHECK(deliver_raw(raw_header({}, 12), 0xffff'ffff));
+  expect_recovery(&net::NetStats::rx_length_over_buffer);
+}
+
+// proves: ROB-05
+TEST(VirtioNetRecovery, DropsAndCountsAFrameShorterThanItsHeader) {
+  CHECK(deliver_raw(raw_header({}, 12), 11));
+  expect_recovery(&net::NetStats::rx_length_under_header);
+}
+
+// proves: ROB-05
+TEST(VirtioNetRecovery, DropsAndCountsAFrameOfLengthZero) {
+  CHECK(deliver_raw({}, 0));
+  expect_recovery(&net::NetStats::rx_length_under_header);
+}
+
+// proves: ROB-08
+TEST(VirtioNetRecovery, DeliversFromTheRightBufferThoughDescriptorsWereRewritten) {
+  fetch_buffers();
+  const auto chain = rx_chains.at(0);
+  rx_chains.pop_front();
+  Bytes all = raw_header({}, 12);
+  const Bytes in = frame(60);
+  all.insert(all.end(), in.begin(), in.end());
+  rings[0].write(chain, all);
+  rings[0].scribble_descriptors(0xff);
+  rings[0].complete(chain, 72);
+  CHECK(received().at(0) == in);
+}
+
+TEST(VirtioNetRecovery, KeepsGoodFramesOfABatchThatEndsBadly) {
+  CHECK(deliver(frame(60, 1)));
+  CHECK(deliver(frame(60, 2)));
+  CHECK(deliver_raw({}, 0));
+  CHECK(deliver(frame(60, 3)));
+  net::RxFrame frames[8];
+  LONGS_EQUAL(2, net->receive(frames));
+  settle(); // the device is reset while the consumer holds two frames
+  CHECK(bytes_of(frames[0]) == frame(60, 1));
+  CHECK(bytes_of(frames[1]) == frame(60, 2));
+  LONGS_EQUAL(6, fetch_buffers());
+  net->release({frames, 2});
+  LONGS_EQUAL(8, fetch_buffers());
+  check_traffic();
+}
+
+// ---- resets and memory
+// -----------------------------------------------------------------------------------------------
+
+// proves: GEN-22, GEN-06
+TEST(VirtioNetRecovery, ReusesNoMemoryBeforeTheResetIsConfirmed) {
+  LONGS_EQUAL(1, send(frame(60)));
+  device->script.reset_reads = 5;
+  const Bytes before(reinterpret_cast<std::uint8_t*>(bytes.data()),
+                     reinterpret_cast<std::uint8_t*>(bytes.data()) + bytes.size());
+  unsigned compared = 0;
+  device->on_reset = [&] {
+    MEMCMP_EQUAL(before.data(), bytes.data(), bytes.size());
+    compared++;
+    stop_rings();
+  };
+  CHECK(net->reset().has_value());
+  LONGS_EQUAL(1, compared);
+  reclaimed();
+  check_traffic();
+}
+
+TEST(VirtioNetRecovery, ResetsAHundredTimesUnderTrafficWithoutLosingMemory) {
+  const std::size_t used = arena.used();
+  for (unsigned i = 0; i < 100; i++) {
+    LONGS_EQUAL(1, send(frame(60), 0, 12, i % 8));
+    CHECK(deliver(frame(60)));
+    CHECK(net->reset().has_value());
+    const auto done = reclaimed();
+    LONGS_EQUAL(1, done.size());
+    CHECK_FALSE(done[0].sent);
+    check_traffic();
+  }
+  LONGS_EQUAL(used, arena.used());
+  LONGS_EQUAL(100, net->stats().device_resets);
+  LONGS_EQUAL(100, net->stats().tx_dropped);
+  LONGS_EQUAL(100, net->stats().tx_packets); // statistics survive
+}
+
+// proves: ROB-11
+TEST(VirtioNetRecovery, NeverReusesMemoryOfADeviceWhoseResetDoesNotEnd) {
+  LONGS_EQUAL(1, send(frame(60)));
+  device->script.reset_reads = FakeVirtioMmio::never;
+  test::fake_clock().step = 1000;
+  CHECK(net->reset().error() == Error::reset_timed_out);
+  CHECK_FALSE(net->usable());
+  const std::size_t used = arena.used();
+  const Bytes before(reinterpret_cast<std::uint8_t*>(bytes.data()),
+                     reinterpret_cast<std::uint8_t*>(bytes.data()) + bytes.size());
+  LONGS_EQUAL(0, reclaimed().size()); // the device may still read it
+  LONGS_EQUAL(0, received().size());
+  net->service();
+  LONGS_EQUAL(used, arena.used());
+  MEMCMP_EQUAL(before.data(), bytes.data(), bytes.size());
+
+  device->script.reset_reads = 2; // late
+  CHECK(net->reset().has_value());
+  LONGS_EQUAL(used, arena.used());
+  CHECK_FALSE(reclaimed().at(0).sent);
+  check_traffic();
+}
+
+// proves: ROB-11
+TEST(VirtioNetRecovery, QuarantinesMemoryIfTheDeviceDoesNotStopAtShutDown) {
+  device->script.reset_reads = FakeVirtioMmio::never;
+  test::fake_clock().step = 1000;
+  const std::size_t used = arena.used();
+  net->shut_down();
+  net.reset();
+  CHECK(used - arena.used() < 1024); // private tables may come back, nothing that the device knows
+  CHECK(arena.stranded() > 2 * virtio::SplitRing::memory_size(8, 4));
+}
+
+// proves: GEN-22, MMIO-20
+TEST(VirtioNetRecovery, StopsItsQueuesAndTheDeviceAtShutDown) {
+  LONGS_EQUAL(1, send(frame(60)));
+  device->script.reset_reads = 3;
+  net->shut_down();
+  LONGS_EQUAL(0, device->status());
+  LONGS_EQUAL(2, device->resets);
+  LONGS_EQUAL(0, send(frame(60)));
+  LONGS_EQUAL(0, received().size());
+  CHECK_FALSE(reclaimed().at(0).sent);
+}
+
+// proves: GEN-03
+TEST(VirtioNetRecovery, StartsOverWithAResetAfterAFailedReset) {
+  device->script.refuses_features = true;
+  CHECK(net->reset().error() == Error::device_rejected_features);
+  CHECK((device->status() & 128) != 0);
+  device->script.refuses_features = false;
+  device->status_writes.clear();
+  CHECK(net->reset().has_value());
+  LONGS_EQUAL(0, device->status_writes.at(0));
+  CHECK(net->usable());
+  check_traffic();
+}
