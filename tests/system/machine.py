@@ -22,6 +22,8 @@ from wire import Wire
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 QEMU = os.environ.get("QEMU", "qemu-system-riscv64")
 ELF = pathlib.Path(os.environ.get("NETBSP_ELF", ROOT / "build/qemu-virt/netbsp.elf"))
+# The other images lie beside it as `make images` leaves them: qemu-virt-test/ and sifive-u/.
+BUILD = ELF.parent.parent
 PROMPT = b"netbsp> "
 PANIC = re.compile(rb"(?:\A|[\r\n])(?:# )?[^\r\n]{0,20}panic[^\r\n]*", re.IGNORECASE)
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

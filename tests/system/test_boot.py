@@ -7,9 +7,9 @@ import re
 import subprocess
 
 import pytest
-from machine import QEMU, ROOT, Nic, mac_address, without_notes
+from machine import BUILD, QEMU, ROOT, Nic, mac_address, without_notes
 
-SIFIVE_ELF = ROOT / "build/sifive-u/netbsp.elf"
+SIFIVE_ELF = BUILD / "sifive-u/netbsp.elf"
 
 
 def machine_slots(directory):

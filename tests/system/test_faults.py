@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Wrong addresses and our own bugs: the first return to the prompt, the others end QEMU with a failing status."""
 
-import os
-import pathlib
 import re
 
 import pytest
-from machine import ROOT, Nic, mac_address
+from machine import BUILD, Nic, mac_address
 
-TEST_ELF = pathlib.Path(os.environ.get("NETBSP_TEST_ELF", ROOT / "build/qemu-virt-test/netbsp.elf"))
+TEST_ELF = BUILD / "qemu-virt-test/netbsp.elf"
 
 
 @pytest.mark.parametrize("line", ["md 0x0", "md 0xdeadbeef0000", "mw 0x0 1", "md 0xfffffffffffffff0 4"])
