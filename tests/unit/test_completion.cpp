@@ -98,6 +98,7 @@ TEST(Completer, OffersTheOptionsOfACommandAndItsParents) {
 
 TEST(Completer, OffersTheValuesOfAnOption) {
   check_list("net0 net1 ", "net tx -i ");
+  check_list("net0 net1 ", "net -i ");
   check("net", "net tx -i ");
   check(" ", "net tx -i net1");
   check("g ", "net tx -d debu");

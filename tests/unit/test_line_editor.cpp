@@ -134,7 +134,8 @@ TEST(LineEditor, SwallowsUnknownSequencesWhole) {
     STRCMP_EQUAL("ab", after("a" + unknown + "b").c_str());
 }
 
-TEST(LineEditor, AnEnterCutsASequenceOff) {
+TEST(LineEditor, AControlKeyCutsASequenceOff) {
+  STRCMP_EQUAL("Xab", after("ab\x1b[1;\x01X").c_str());
   Editor editor;
   STRCMP_EQUAL("ab", editor.line("ab\x1b[1;").c_str());
   editor.editor->begin();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The shell's loop: prompt, errors, announcements, Ctrl-C, type-ahead, sleeping. What the console contract says of
 // them.
+#include <random>
 #include <string>
 #include <string_view>
 
@@ -47,6 +48,12 @@ void run_pieces(Session& session, Arguments&) {
   session.write("two\n");
   (void)session.pump();
   session.print("three");
+}
+
+void run_log(Session& session, Arguments&) {
+  session.print("before");
+  bsp::log::info("in between");
+  session.print("after");
 }
 
 void run_unfinished(Session& session, Arguments&) {
@@ -106,6 +113,7 @@ constexpr shell::Command commands[] = {
      .run = nullptr,
      .options = interface_options,
      .subcommands = net_commands},
+    {.name = "logs", .usage = "", .summary = "log between two lines", .example = "logs", .run = run_log},
     {.name = "one-more-name", .usage = "", .summary = "", .example = "", .run = run_unfinished},
 };
 constexpr shell::CommandTable tables[] = {commands};
@@ -277,12 +285,26 @@ TEST(Shell, PrintsAnAnnouncementBeforeTheNextLineOfOutput) {
   STRCMP_EQUAL("\r\n# in between\r\nnetbsp> show\r\nshow: 0 words\r\nnetbsp> ", fixture.console.take_output().c_str());
 }
 
+TEST(Shell, ShowsALogLineBetweenTheLinesOfTheCommandThatCausedIt) {
+  fixture.type("");
+  bsp::log::set_level(bsp::log::Level::info);
+  bsp::log::set_sink(shell::Shell::log_sink, fixture.shell.get());
+  const std::string output = run("logs");
+  bsp::log::set_sink(nullptr, nullptr);
+  STRCMP_EQUAL("before\n# in between\nafter\n", output.c_str());
+}
+
 TEST(Shell, CountsAnnouncementsThatFindTheQueueFull) {
   fixture.type("");
   for (int i = 0; i < 70; i++)
     announce("line " + std::to_string(i));
   const std::string output = fixture.type("");
   CHECK(output.find("# line 63\r\n# 6 line(s) lost here\r\nnetbsp> ") != std::string::npos);
+  const std::string wide(200, 'w');
+  for (int i = 0; i < 21; i++)
+    announce(wide);
+  announce("short");
+  CHECK(fixture.type("").ends_with("# " + wide + "\r\n# 2 line(s) lost here\r\nnetbsp> "));
   announce("later");
   STRCMP_EQUAL("\r\n# later\r\nnetbsp> ", fixture.type("").c_str());
 }
@@ -335,6 +357,22 @@ TEST(Shell, AnUnknownInterfaceIsOneErrorAndRunsNothing) {
 TEST(Shell, WithoutInterfacesEveryUseIsAnError) {
   STRCMP_EQUAL("error: net: no network device\n", run("net which").c_str());
   STRCMP_EQUAL("error: net: no network device\n", run("net which -i net0").c_str());
+}
+
+TEST(Shell, SurvivesAnythingThatIsTyped) {
+  constexpr std::string_view likely = "\r\r\t\t\x1b[ABCDHF~13;5 shownetwhich -i\"\x03\x7f\x01\x0b\x17";
+  std::minstd_rand random{7};
+  std::string output;
+  for (int round = 0; round < 2000; round++) {
+    std::string text;
+    for (unsigned i = random() % 40; i > 0; i--)
+      text += random() % 8 == 0 ? static_cast<char>(random() % 256) : likely[random() % likely.size()];
+    output += fixture.type(text);
+  }
+  for (std::size_t at = output.find('\n'); at != std::string::npos; at = output.find('\n', at + 1))
+    CHECK(at > 0 && output[at - 1] == '\r');
+  fixture.type("\x03");
+  STRCMP_EQUAL("show: 2 words\n", run("show a b").c_str());
 }
 
 TEST(Shell, EnterOnAnEmptyLineRepeatsWhatTheLastCommandLeft) {
@@ -413,7 +451,7 @@ TEST(ShellTab, CompletesInsideTheLine) {
 
 TEST(ShellTab, BreaksALongListIntoRows) {
   const std::string output = fixture.type("\t\t");
-  STRCMP_EQUAL("\r\nshow  count  need  forever  wait  pieces  unfinished  half  again  net\r\n"
+  STRCMP_EQUAL("\r\nshow  count  need  forever  wait  pieces  unfinished  half  again  net  logs\r\n"
                "one-more-name\r\nnetbsp> ",
                output.c_str());
 }
