@@ -10,3 +10,5 @@ HOST_SRCS += bsp/memory_map.cpp bsp/page_tables.cpp bsp/sbi.cpp bsp/trap_cause.c
 ifeq ($(TEST_COMMANDS),1)
 SRCS += bsp/crash_test.cpp
 endif
+SUPPORT_SRCS += tests/support/fake_sbi.cpp
+TEST_SRCS += tests/unit/test_memory_map.cpp tests/unit/test_page_tables.cpp tests/unit/test_sbi.cpp tests/unit/test_trap_cause.cpp
