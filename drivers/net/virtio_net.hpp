@@ -126,6 +126,8 @@ class VirtioNet final : public NetDevice, public virtio::Diagnostics {
   // Bringing up (virtio_net_init.cpp).
   [[nodiscard]] bsp::Result<void> bring_up();
   [[nodiscard]] bsp::Result<void> bring_up_once();
+  [[nodiscard]] bsp::Result<void> attach_interrupt();
+  void detach_interrupt();
   [[nodiscard]] bsp::Result<void> allocate();
   [[nodiscard]] virtio::FeatureSet choose_features(virtio::FeatureSet offered);
   [[nodiscard]] bool mtu_is_usable();
@@ -161,6 +163,7 @@ class VirtioNet final : public NetDevice, public virtio::Diagnostics {
   virtio::FeatureSet offered_{};
   virtio::FeatureSet accepted_{};
   std::uint16_t header_size_{virtio_net::header_size};
+  bool interrupt_attached_{false};
   bool split_header_{false}; ///< legacy without ANY_LAYOUT: the header in a descriptor of its own (5.1.6.6)
 
   Queue rx_;

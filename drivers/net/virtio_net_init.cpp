@@ -33,19 +33,27 @@ constexpr std::uint64_t back_off_us = 1'000;
 
 Result<void> VirtioNet::create(std::optional<VirtioNet>& place, virtio::Transport& transport, const Config& config) {
   VirtioNet& device = place.emplace(transport, config);
-  Result<void> result = device.bring_up();
-  if (result && config.irqchip != nullptr) {
-    const irqchip::Handler handler{[](void* context) { static_cast<VirtioNet*>(context)->handle_interrupt(); },
-                                   &device};
-    result = config.irqchip->attach(transport.interrupt(), handler, config.name);
-    if (!result) device.shut_down();
-  }
-  if (!result) {
-    // The device has FAILED set but was not reset: it may know where its rings are.
-    if (device.state_ == State::down) device.quarantine_memory();
-    place.reset();
-  }
+  const Result<void> result = device.bring_up();
+  if (result) return {};
+  // FAILED is set, but without a reset since the device may still know where its rings are.
+  device.quarantine_memory();
+  device.detach_interrupt();
+  place.reset();
   return result;
+}
+
+// Before the device is live, so that no interrupt of it finds the line without a handler; again after shut_down().
+Result<void> VirtioNet::attach_interrupt() {
+  if (interrupt_attached_ || config_.irqchip == nullptr) return {};
+  const irqchip::Handler handler{[](void* context) { static_cast<VirtioNet*>(context)->handle_interrupt(); }, this};
+  TRY(config_.irqchip->attach(transport_.interrupt(), handler, config_.name));
+  interrupt_attached_ = true;
+  return {};
+}
+
+void VirtioNet::detach_interrupt() {
+  if (interrupt_attached_) config_.irqchip->detach(transport_.interrupt(), this);
+  interrupt_attached_ = false;
 }
 
 Result<void> VirtioNet::bring_up() {
@@ -67,6 +75,7 @@ Result<void> VirtioNet::bring_up_once() {
   std::optional<std::uint32_t> receive_notification; // filled before DRIVER_OK, announced after it (3.1.1, 5.1.5)
   const auto set_up = [&]() -> Result<void> {
     TRY(allocate());
+    TRY(attach_interrupt());
     TRY(set_up_queue(rx_, virtio_net::receive_queue));
     TRY(set_up_queue(tx_, virtio_net::transmit_queue));
     post_all_buffers();
@@ -290,7 +299,7 @@ void VirtioNet::quarantine_memory() {
 }
 
 void VirtioNet::shut_down() {
-  if (config_.irqchip != nullptr) config_.irqchip->detach(transport_.interrupt(), this);
+  detach_interrupt();
   const bool has_queues = state_ == State::live || state_ == State::recovering;
   stop();
   state_ = State::failed;
