@@ -5,6 +5,13 @@
 
 namespace shell {
 
+namespace {
+
+/// Shorter gaps are spent awake: going to sleep and waking up takes a good part of them.
+constexpr std::uint64_t shortest_sleep_us = 1000;
+
+} // namespace
+
 SendOutcome FrameSender::run(const SendPlan& plan) {
   // Completions that an earlier command left behind carry another cookie.
   cookie_ = net::Cookie{bsp::clock::now_ticks()};
@@ -20,14 +27,13 @@ SendOutcome FrameSender::run(const SendPlan& plan) {
     if (more && !paced && submit(plan)) progress = true;
     if (in_flight() == 0 && !(running && submitted_ < plan.count)) break;
     if (progress || (paced && in_flight() == 0)) patience = bsp::Deadline::in_ms(patience_ms);
-    if (progress) {
-      if (!session_.pump()) running = false;
-    } else if (patience.expired() || !device_.usable()) {
+    if (!progress && (patience.expired() || !device_.usable())) {
       give_up();
       break;
-    } else if (!session_.wait(paced && due_.ticks() < patience.ticks() ? due_ : patience)) {
-      running = false;
     }
+    const bool awake = progress || (paced && plan.gap_us < shortest_sleep_us);
+    const bsp::Deadline until = paced && due_.ticks() < patience.ticks() ? due_ : patience;
+    if (!(awake ? session_.pump() : session_.wait(until))) running = false;
   }
   service_.expect_completions(false);
   return outcome_;

@@ -204,6 +204,14 @@ TEST(NetTx, KeepsTheGapBetweenFrames) {
   }
 }
 
+TEST(NetTx, SpendsAShortGapAwake) {
+  const std::uint64_t before = test::fake_clock().ticks;
+  check_text(sent(100, 6000), net.run("net tx -c 100 -g 100 -s 60"));
+  const std::uint64_t took = bsp::clock::ticks_to_us(test::fake_clock().ticks - before);
+  CHECK(took >= 9'900 && took < 12'000);
+  CHECK_EQUAL(0, test::fake_cpu().idles);
+}
+
 TEST(NetTx, KeepsAGapLongerThanItsPatience) {
   check_text(sent(2, 120), net.run("net tx -c 2 -g 60000000 -s 60"));
 }
