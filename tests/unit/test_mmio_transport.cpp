@@ -222,7 +222,7 @@ TEST(MmioTransport, ReportsAQueueThatTheDeviceDoesNotTake) {
   CHECK(transport.enable_queue(0, memory).error() == Error::queue_rejected);
 }
 
-// proves: VQ-05
+// proves: VQ-05, MMIO-23
 TEST(MmioTransport, NotifiesWithTheQueueIndexInOneStoreAfterABarrier) {
   go_live();
   const virtio::Doorbell doorbell{device.base() + 0x50, 4};

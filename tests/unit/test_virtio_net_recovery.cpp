@@ -350,6 +350,17 @@ TEST(VirtioNetRecovery, StopsItsQueuesAndTheDeviceAtShutDown) {
   CHECK_FALSE(reclaimed().at(0).sent);
 }
 
+// proves: ROB-21
+TEST(VirtioNetRecovery, FallsBackToADeviceResetIfAQueueDoesNotStop) {
+  device->offered = ~std::uint64_t{0}; // RING_RESET too, but there is no QueueReset register
+  CHECK(net->reset().has_value());
+  check_traffic();
+  device->script.keeps_queue = 0;
+  net->shut_down();
+  LONGS_EQUAL(0, device->status());
+  CHECK_FALSE(device->queues[0].ready);
+}
+
 // proves: GEN-03
 TEST(VirtioNetRecovery, StartsOverWithAResetAfterAFailedReset) {
   device->script.refuses_features = true;

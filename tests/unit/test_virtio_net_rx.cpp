@@ -132,7 +132,7 @@ TEST(VirtioNetRx, PassesNoChecksumPositionOnWithoutAPartialChecksum) {
   LONGS_EQUAL(0, one.csum_offset);
 }
 
-// proves: NET-RX-10, NET-RX-11
+// proves: NET-RX-10, NET-RX-11, ROB-30
 TEST(VirtioNetRx, DoesNotDependOnTheHeaderLengthHint) {
   for (const unsigned hdr_len : {0U, 1U, 14U, 0xffffU})
     static_cast<void>(arrives({.hdr_len = static_cast<std::uint16_t>(hdr_len), .gso_size = 0}));
@@ -144,10 +144,10 @@ TEST(VirtioNetRx, IgnoresNumBuffersWithoutMergeableBuffers) {
     static_cast<void>(arrives({.num_buffers = static_cast<std::uint16_t>(count)}));
 }
 
-// proves: ROB-28
+// proves: ROB-28, ROB-30, NET-RX-17, NET-RX-19
 TEST(VirtioNetRx, DropsAndCountsSegmentedFramesThatWereNotNegotiated) {
   unsigned dropped = 0;
-  for (const unsigned type : {1U, 2U, 3U, 4U, 5U, 0x80U, 0x61U, 0xffU}) {
+  for (const unsigned type : {1U, 2U, 3U, 4U, 5U, 0x80U, 0x20U, 0x21U, 0x41U, 0x61U, 0xffU}) {
     CHECK(deliver(frame(60), {.gso_type = static_cast<std::uint8_t>(type), .gso_size = 0}));
     LONGS_EQUAL(0, received().size());
     LONGS_EQUAL(++dropped, net->stats().rx_header_invalid);

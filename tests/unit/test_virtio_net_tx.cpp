@@ -28,7 +28,7 @@ Bytes with_header(const Bytes& frame) const {
 }
 ;
 
-// proves: NET-TX-01, NET-TX-04, NET-TX-05, NET-TX-11, NET-TX-23
+// proves: NET-TX-01, NET-TX-04, NET-TX-05, NET-TX-11, NET-TX-23, NET-TX-25, NET-TX-27, NET-TX-29, NET-TX-33
 TEST(VirtioNetTx, PutsTwelveZeroBytesBeforeEveryFrameWhateverTheMemoryHeld) {
   for (const std::uint16_t headroom : {0, 10, 12, 32}) { // the headroom is poisoned with 0xee
     const Bytes out = frame(60, static_cast<std::uint8_t>(headroom));
