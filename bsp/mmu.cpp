@@ -11,7 +11,7 @@ namespace bsp::mmu {
 namespace {
 constinit PageTables tables{};
 
-/// Tables are written before they are walked, and no older translation or instruction survives (4.2.1, 4.2.2).
+/// The tables' contents are ordered before their use, and nothing translated or fetched earlier survives (4.2.1).
 void flush() {
   asm volatile("sfence.vma\n\tfence.i" ::: "memory");
 }
@@ -29,7 +29,6 @@ void enable() {
   for (unsigned i = 0; i < image::stack_count; i++)
     tables.protect(image::stack(i).guard, Permission::none);
 
-  flush();
   csr::write<csr::Csr::satp>(csr::satp_mode_sv39 | tables.root() / page_size);
   flush();
   // A write with a mode that the hart lacks has no effect at all (4.1.11).
