@@ -18,12 +18,13 @@ void warn(const fdt::Node& node, std::string_view what, const char* why) {
 }
 
 std::optional<std::uint32_t> interrupt_of(const fdt::Node& node, const std::optional<irqchip::Controller>& controller) {
+  if (!controller) return std::nullopt; // whoever looked for one has said so
   const fdt::Result<fdt::Interrupt> interrupt = fdt::interrupt(node);
   if (!interrupt) {
     warn(node, "interrupts", to_string(interrupt.error()));
     return std::nullopt;
   }
-  if (!controller || !(interrupt->controller == controller->node)) {
+  if (interrupt->controller != controller->node) {
     warn(node, "interrupts", "not at this hart's interrupt controller");
     return std::nullopt;
   }
@@ -45,7 +46,7 @@ void for_each_mmio_slot(const fdt::Tree& tree, const std::optional<irqchip::Cont
       warn(*node, "reg", "no room for virtio registers");
       continue;
     }
-    MmioSlot slot{*node, static_cast<std::uintptr_t>(region->address)};
+    MmioSlot slot{*node, static_cast<std::uintptr_t>(region->address), region->size};
     std::uint64_t probe = 0;
     if (!bsp::cpu::try_load(slot.base, 4, probe)) {
       warn(*node, "reg", "registers cannot be reached");

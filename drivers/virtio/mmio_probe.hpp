@@ -20,6 +20,7 @@ namespace virtio {
 struct MmioSlot {
   fdt::Node node;
   std::uintptr_t base;
+  std::uint64_t size;
   std::uint32_t version{0};                 ///< as the register reads; 0 if MagicValue was wrong already
   std::uint32_t device_id{0};               ///< 0: empty
   std::optional<bsp::Error> error{};        ///< why it cannot be used; an empty slot is no error
