@@ -5,6 +5,7 @@
 #include <climits>
 
 #include "bsp/log.hpp"
+#include "drivers/net/virtio_net_spec.hpp"
 #include "drivers/virtio/spec.hpp"
 #include "fdt/chosen.hpp"
 
@@ -15,19 +16,28 @@ namespace {
 constexpr std::string_view names[Interfaces::max_interfaces] = {"net0", "net1", "net2", "net3",
                                                                 "net4", "net5", "net6", "net7"};
 
-std::string_view reason_for(const virtio::MmioSlot& slot) {
+/// Registers with all of the configuration that the driver may read.
+constexpr std::uint64_t network_window = virtio::mmio::config_offset + net::virtio_net::config::duplex + 1;
+
+/// Why nothing drives the slot; empty if it holds a network device. Without a controller everything is polled, and
+/// nobody needs an interrupt.
+std::string_view reason_for(const virtio::MmioSlot& slot, bool polled) {
   if (slot.error) return to_string(*slot.error);
   if (slot.device_id == virtio::device_id_none) return "empty slot";
   if (slot.device_id != virtio::device_id_network) return "no driver for this device type";
-  if (!slot.interrupt) return "no usable interrupt";
+  if (slot.size < network_window) return "no room for its configuration";
+  if (!polled && !slot.interrupt) return "no usable interrupt";
   return {};
 }
 
 } // namespace
 
 void Interfaces::note_slot(const virtio::MmioSlot& slot) {
-  if (slot_count_ == slots_.size()) return;
-  const std::string_view reason = reason_for(slot);
+  if (slot_count_ == slots_.size()) {
+    bsp::log::warn("virtio-mmio@{:x}: left out, only {} slots are looked at", slot.base, slots_.size());
+    return;
+  }
+  const std::string_view reason = reason_for(slot, polled_);
   slots_[slot_count_] = {slot.base, slot.version, slot.device_id, {}, reason};
   if (reason.empty())
     candidates_[candidate_count_++] = {slot_count_, slot, fdt::alias_index(slot.node, "ethernet").value_or(UINT_MAX)};
@@ -36,6 +46,7 @@ void Interfaces::note_slot(const virtio::MmioSlot& slot) {
 
 void Interfaces::bring_up(const fdt::Tree& tree, const std::optional<irqchip::Controller>& controller,
                           bsp::DmaArena& arena, const Settings& settings) {
+  polled_ = !controller;
   virtio::for_each_mmio_slot(
       tree, controller,
       [](void* self, const virtio::MmioSlot& slot) { static_cast<Interfaces*>(self)->note_slot(slot); }, this);
@@ -61,7 +72,7 @@ void Interfaces::bring_up_one(const Candidate& candidate, const std::optional<ir
                                       .queue_size = settings.queue_size,
                                       .mac_seed = settings.mac_seed ^ slot.address,
                                       .arena = &arena,
-                                      .irqchip = controller->chip};
+                                      .irqchip = controller ? controller->chip : nullptr};
   if (const bsp::Result<void> result = net::VirtioNet::create(interface.device, transport, config); !result) {
     slot.reason = to_string(result.error());
     bsp::log::warn("{}: {}", transport.name(), slot.reason);

@@ -33,7 +33,7 @@ class Interfaces {
 
   /// Lists every slot and brings up every network device, in this order of numbers: those that /aliases ethernetN
   /// names, by N, then the others in tree order. A device that fails is listed with its reason, and the rest go on.
-  /// Once.
+  /// Without a controller the devices are polled. Once.
   void bring_up(const fdt::Tree& tree, const std::optional<irqchip::Controller>& controller, bsp::DmaArena& arena,
                 const Settings& settings);
 
@@ -56,6 +56,7 @@ class Interfaces {
   void bring_up_one(const Candidate& candidate, const std::optional<irqchip::Controller>& controller,
                     bsp::DmaArena& arena, const Settings& settings);
 
+  bool polled_{false};
   std::array<VirtioSlot, max_slots> slots_{};
   std::size_t slot_count_{0};
   std::array<Candidate, max_slots> candidates_{};

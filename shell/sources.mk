@@ -13,9 +13,11 @@ SHELL_SRCS := shell/console.cpp shell/history.cpp shell/line_editor.cpp shell/ar
 SRCS += $(SHELL_SRCS)
 HOST_SRCS += $(SHELL_SRCS)
 SRCS += shell/interfaces.cpp shell/main.cpp
+HOST_SRCS += shell/interfaces.cpp
 TEST_SRCS += tests/unit/test_line_editor.cpp tests/unit/test_parser.cpp tests/unit/test_console.cpp \
              tests/unit/test_shell.cpp tests/unit/test_completion.cpp tests/unit/test_commands_base.cpp \
              tests/unit/test_commands_memory.cpp tests/unit/test_commands_tree.cpp
+TEST_SRCS += tests/unit/test_interfaces.cpp
 FIXTURES += tests/fixtures/shell.dts
 ifeq ($(TEST_COMMANDS),1)
 SRCS += shell/commands_crash.cpp
