@@ -21,7 +21,7 @@ inline constexpr std::uint64_t satp_mode_sv39 = 8ULL << 60;
 inline constexpr std::uint64_t satp_mode_mask = 15ULL << 60;
 
 template <Csr R> [[nodiscard]] inline std::uint64_t read() {
-  std::uint64_t value;
+  std::uint64_t value = 0;
   asm volatile("csrr %0, %1" : "=r"(value) : "i"(static_cast<unsigned>(R)) : "memory");
   return value;
 }
@@ -33,7 +33,7 @@ template <Csr R> inline void set(std::uint64_t bits) {
 }
 /// Clears the bits; returns the register's value before.
 template <Csr R> inline std::uint64_t clear(std::uint64_t bits) {
-  std::uint64_t before;
+  std::uint64_t before = 0;
   asm volatile("csrrc %0, %1, %2" : "=r"(before) : "i"(static_cast<unsigned>(R)), "r"(bits) : "memory");
   return before;
 }

@@ -7,12 +7,13 @@
 #include "bsp/memory_map.hpp"
 
 extern "C" {
-// NOLINTBEGIN(modernize-avoid-c-arrays): the linker's symbols are addresses
+// The linker's symbols: only their addresses mean something.
+// NOLINTBEGIN(bugprone-dynamic-static-initializers)
 extern char image_start[], image_end[], text_start[], text_end[], rodata_start[], rodata_end[], data_start[];
 extern char main_stack_guard[], main_stack_bottom[], main_stack_top[];
 extern char trap_stack_guard[], trap_stack_bottom[], trap_stack_top[];
 extern char panic_stack_guard[], panic_stack_bottom[], panic_stack_top[];
-// NOLINTEND(modernize-avoid-c-arrays)
+// NOLINTEND(bugprone-dynamic-static-initializers)
 }
 
 namespace bsp::image {
