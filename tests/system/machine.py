@@ -46,11 +46,12 @@ class Nic:
 
 
 class Console:
-    """The serial line. A thread takes in everything, so the machine never waits for the test."""
+    """The serial line: QEMU's stdin and stdout, which are pipes. (On a unix socket a few hundred single bytes fill the buffer,
+    and QEMU's SiFive UART drops what its backend does not take at once.) A thread takes in everything, so the machine never
+    waits for the test."""
 
-    def __init__(self, path):
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.connect(path)
+    def __init__(self, process):
+        self._to, self._from = process.stdin.fileno(), process.stdout.fileno()
         self._came = threading.Condition()
         self._text = bytearray()
         self.ended = False
@@ -59,10 +60,7 @@ class Console:
 
     def _read(self):
         while True:
-            try:
-                data = self._socket.recv(65536)
-            except OSError:
-                data = b""
+            data = os.read(self._from, 65536)
             with self._came:
                 self._text += data
                 self.ended = not data
@@ -71,7 +69,8 @@ class Console:
                 return
 
     def write(self, data):
-        self._socket.sendall(data)
+        while data:
+            data = data[os.write(self._to, data) :]
 
     def position(self):
         with self._came:
@@ -112,7 +111,7 @@ class Console:
         return bytes(self._text[max(start, len(self._text) - 3000) :]).decode("latin-1").replace("\r", "")
 
     def close(self):
-        self._socket.close()
+        """To be called when the process has ended, which ends the reader."""
         self._thread.join(2.0)
 
 
@@ -170,9 +169,7 @@ class Machine:
         arguments += ["-kernel", str(image), "-d", "guest_errors,unimp", "-D", self._path("qemu.log"), "-parallel", "none"]
         if machine.startswith("virt"):
             arguments += ["-global", f"virtio-mmio.force-legacy={'true' if legacy else 'false'}"]
-        # QEMU waits for the console's reader, so the first byte is seen too.
-        arguments += ["-chardev", f"socket,id=console,path={self._path('console')},server=on,wait=on"]
-        arguments += ["-serial", "chardev:console"]
+        arguments += ["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]
         arguments += ["-chardev", f"socket,id=qmp,path={self._path('qmp')},server=on,wait=off"]
         arguments += ["-mon", "chardev=qmp,mode=control"]
         for index, nic in enumerate(nics):
@@ -183,12 +180,13 @@ class Machine:
         try:
             self.process = subprocess.Popen(
                 arguments,
-                stdin=subprocess.DEVNULL,
-                stdout=self._output,
-                stderr=subprocess.STDOUT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._output,
+                bufsize=0,
                 pass_fds=pass_fds,
             )
-            self.console = self._connect(Console, "console")
+            self.console = Console(self.process)
             self.monitor = self._connect(Monitor, "qmp")
             self._line_start = 0
             if boot:
@@ -339,6 +337,9 @@ class Machine:
         for part in [self.monitor, self.console, *self.wires]:
             if part is not None:
                 part.close()
+        if self.process is not None:
+            self.process.stdin.close()
+            self.process.stdout.close()
         self._output.close()
         shutil.rmtree(self._directory, ignore_errors=True)
 

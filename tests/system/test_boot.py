@@ -173,6 +173,8 @@ def test_sifive_u_comes_back_after_reboot(launch):
     assert machine.command("version")
 
 
+# Compiles the whole image once more, so .ci/run runs it apart from the quick tests.
+@pytest.mark.soak
 def test_a_board_outside_the_tree_is_small_and_boots(launch, tmp_path):
     board = tmp_path / "myboard"
     board.mkdir()
