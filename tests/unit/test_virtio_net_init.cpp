@@ -292,10 +292,11 @@ TEST(VirtioNetInit, ReportsThatItsMemoryDoesNotFit) {
   CHECK((device->status() & 128) != 0);
 }
 
-TEST(VirtioNetInit, StopsTheDeviceIfItsInterruptCannotBeAttached) {
+TEST(VirtioNetInit, FailsTheDeviceIfItsInterruptCannotBeAttached) {
   irq.refuses = true;
   CHECK(create().error() == Error::interrupt_table_full);
-  LONGS_EQUAL(0, device->status());
+  LONGS_EQUAL(11 | 128, device->status());
+  CHECK_FALSE(device->queues[0].ready);
   CHECK_FALSE(net.has_value());
 }
 
@@ -437,4 +438,6 @@ TEST(VirtioNetInit, SharesItsInterruptSourceWithTheController) {
   LONGS_EQUAL(8, irq.attached_source);
   net->shut_down();
   CHECK_FALSE(irq.attached());
+  CHECK(net->reset().has_value());
+  CHECK(irq.attached());
 }
