@@ -144,7 +144,7 @@ $(FDT_OBJS): $(OUT)/libfdt/%.o: $(COMPILE_DEPS)
 	$(Q)$(CC_TARGET) $(CFLAGS_LIBFDT) -c -o $@ $(LIBFDT_DIR)/$*.c
 
 compile_commands.json: $(OUT)/flags Makefile
-	$(Q)scripts/compile-commands '$(CURDIR)' '$(CXX_TARGET)' '$(subst ','"'"',$(CXXFLAGS) -isystem $(LIBFDT_DIR))' $(SRCS) > $@
+	$(Q)scripts/compile-commands '$(CURDIR)' '$(CXX_TARGET)' '$(subst ','"'"',$(filter-out -fno-lifetime-dse,$(CXXFLAGS)) -isystem $(LIBFDT_DIR))' $(SRCS) > $@
 
 # ---- run --------------------------------------------------------------------------------------------------------------
 NET ?= user

@@ -71,11 +71,10 @@ void run_net_dump(Session& session, Arguments& arguments) {
   if (!frames) return;
   const auto seconds = session.number_option(arguments, "-t", 0, 1, max_seconds);
   if (!seconds) return;
-  NetService* service = NetService::active();
-  if (service == nullptr) return;
+  NetService& service = *session.system().net;
   const bsp::Deadline end = *seconds == 0 ? bsp::Deadline::never() : bsp::Deadline::in_ms(*seconds * 1000);
-  service->start_capture(*device, {.limit = *frames, .until = end, .sent = arguments.has("-o")});
-  show_capture(session, *service, *device, arguments.has("-q"));
+  service.start_capture(*device, {.limit = *frames, .until = end, .sent = arguments.has("-o")});
+  show_capture(session, service, *device, arguments.has("-q"));
 }
 
 } // namespace shell

@@ -193,10 +193,10 @@ void report(Session& session, const Arguments& arguments, const SendOutcome& out
 /// Sends the frame and reports. `buffer` holds it, and is given up for good if the device keeps it.
 void send(Session& session, const Arguments& arguments, net::NetDevice& device, const Options& options,
           bsp::DmaBuffer& buffer, std::size_t size) {
-  NetService* service = NetService::active();
+  NetService& service = *session.system().net;
   const net::Segment frame{buffer.data(), buffer.bus(), static_cast<std::uint32_t>(size)};
-  if (const auto fine = device.check_request({.segments = {&frame, 1}}); service == nullptr || !fine) {
-    session.error(arguments.full_name(), "{}", to_string(fine ? bsp::Error::not_supported : fine.error()));
+  if (const auto fine = device.check_request({.segments = {&frame, 1}}); !fine) {
+    session.error(arguments.full_name(), "{}", to_string(fine.error()));
     return;
   }
   if (!device.usable()) {
@@ -205,14 +205,14 @@ void send(Session& session, const Arguments& arguments, net::NetDevice& device, 
   }
   if (device.link().state == net::LinkState::down) session.print("# link is down");
   bsp::sync_for_device(buffer.bytes());
-  if (options.wait_ms) service->start_capture(device, {.sent = options.show_sent});
-  FrameSender sender{session, *service, device};
+  if (options.wait_ms) service.start_capture(device, {.sent = options.show_sent});
+  FrameSender sender{session, service, device};
   const SendOutcome outcome = sender.run({.frame = frame, .count = options.count, .gap_us = options.gap_us});
   if (outcome.memory_owned) buffer.quarantine();
   report(session, arguments, outcome, size);
   if (!options.wait_ms) return;
-  service->end_capture_at(bsp::Deadline::in_ms(*options.wait_ms));
-  show_capture(session, *service, device, false);
+  service.end_capture_at(bsp::Deadline::in_ms(*options.wait_ms));
+  show_capture(session, service, device, false);
 }
 
 } // namespace

@@ -55,8 +55,20 @@ void Interfaces::bring_up(const fdt::Tree& tree, const std::optional<irqchip::Co
   for (std::size_t i = 1; i < found.size(); i++)
     for (std::size_t j = i; j > 0 && found[j].order < found[j - 1].order; j--)
       std::swap(found[j], found[j - 1]);
+  reset_all(found);
   for (const Candidate& candidate : found)
     bring_up_one(candidate, controller, arena, settings);
+}
+
+// Firmware may have left devices live (U-Boot's `go` does), with receive buffers in what is about to become the arena:
+// all of them stop before any memory is handed out.
+void Interfaces::reset_all(std::span<const Candidate> candidates) {
+  for (const Candidate& candidate : candidates) {
+    virtio::MmioTransportStorage storage;
+    virtio::Transport& transport = virtio::make_transport(storage, *candidate.found);
+    if (const bsp::Result<void> result = transport.reset(); !result)
+      bsp::log::warn("{}: {}", transport.name(), to_string(result.error()));
+  }
 }
 
 void Interfaces::bring_up_one(const Candidate& candidate, const std::optional<irqchip::Controller>& controller,

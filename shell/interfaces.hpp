@@ -53,6 +53,7 @@ class Interfaces {
   };
 
   void note_slot(const virtio::MmioSlot& slot);
+  static void reset_all(std::span<const Candidate> candidates);
   void bring_up_one(const Candidate& candidate, const std::optional<irqchip::Controller>& controller,
                     bsp::DmaArena& arena, const Settings& settings);
 

@@ -83,7 +83,7 @@ void carve_arena(App& app, const fdt::Tree& tree) {
   }
   app.board.memory = {app.memory.data(), found.count};
 
-  std::array<bsp::MemoryRange, max_memory_ranges + 2> reserved;
+  std::array<bsp::MemoryRange, 2 * max_memory_ranges + 2> reserved;
   const fdt::RegionList held = fdt::reserved_memory(tree, regions);
   if (held.malformed) warn_about(*held.malformed, "reg", "malformed");
   if (!held.complete) log::warn("/reserved-memory: more than {} regions, no DMA memory", regions.size());
@@ -91,6 +91,10 @@ void carve_arena(App& app, const fdt::Tree& tree) {
   for (; count < held.count; count++)
     reserved[count] = {regions[count].address, regions[count].size};
   reserved[count++] = bsp::image::whole();
+  // Firmware lies below the image it started, whether or not it says so in /reserved-memory.
+  for (const bsp::MemoryRange& range : std::span{memory.data(), found.count})
+    if (range.contains(bsp::image::whole().address))
+      reserved[count++] = {range.address, bsp::image::whole().address - range.address};
   reserved[count++] = {reinterpret_cast<std::uintptr_t>(tree.blob()), tree.size()};
 
   const bsp::MemoryRange range =
@@ -194,7 +198,8 @@ extern "C" [[noreturn]] void netbsp_main(std::uint64_t hart, const void* dtb) {
                        .board = &app.board,
                        .arena_info = &app.arena,
                        .arena = &app.arena,
-                       .power = {bsp::sbi::power_off, bsp::sbi::reboot}};
+                       .power = {bsp::sbi::power_off, bsp::sbi::reboot},
+                       .net = &service};
   const shell::CommandTable tables[] = {
       shell::base_commands(),  shell::memory_commands(), shell::tree_commands(), shell::net_commands(),
 #ifdef NETBSP_TEST_COMMANDS

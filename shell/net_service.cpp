@@ -13,25 +13,17 @@ constexpr std::size_t batch_size = 32;
 /// Frames that one poll() takes from an interface: a flood must not keep the console waiting.
 constexpr std::size_t poll_budget = 512;
 
-constinit NetService* active_service = nullptr;
-
 } // namespace
 
 NetService::NetService(std::span<net::NetDevice* const> interfaces, std::span<std::byte> capture_storage)
     : interfaces_{interfaces}, ring_{capture_storage} {
   for (net::NetDevice* device : interfaces_)
     device->set_listener({.function = on_event, .context = this});
-  active_service = this;
 }
 
 NetService::~NetService() {
   for (net::NetDevice* device : interfaces_)
     device->set_listener({});
-  if (active_service == this) active_service = nullptr;
-}
-
-NetService* NetService::active() {
-  return active_service;
 }
 
 void NetService::poll() {

@@ -32,9 +32,6 @@ class NetService final : public Background {
   NetService& operator=(const NetService&) = delete;
   ~NetService();
 
-  /// The service that the `net` commands use: the one made last. Null before there is one.
-  [[nodiscard]] static NetService* active();
-
   void poll() override;
   [[nodiscard]] bool work_pending() const override;
   [[nodiscard]] bool prepare_idle() override;

@@ -56,6 +56,8 @@ struct PowerControl {
   bsp::Error (*reboot)();
 };
 
+class NetService;
+
 struct System {
   uart::CharDevice& console;
   std::span<net::NetDevice* const> interfaces;
@@ -66,6 +68,7 @@ struct System {
   const bsp::DmaArena* arena_info{nullptr};
   bsp::DmaArena* arena{nullptr}; ///< for frames that commands send and capture
   PowerControl power{};
+  NetService* net{nullptr}; ///< captures for the net commands; null: none of them is in a table
 };
 
 } // namespace shell

@@ -73,7 +73,7 @@ struct NetShell {
   shell::NetService service;
   std::vector<std::byte> dma = std::vector<std::byte>(16384);
   bsp::DmaArena arena{dma, bsp::BusAddress{0x40000000}};
-  shell::System system{.console = console, .interfaces = {}, .virtio_slots = {}, .arena = &arena};
+  shell::System system{.console = console, .interfaces = {}, .virtio_slots = {}, .arena = &arena, .net = &service};
   std::array<shell::CommandTable, 1> tables{shell::net_commands()};
   std::unique_ptr<shell::Shell> shell = std::make_unique<shell::Shell>(system, service, tables);
 };
