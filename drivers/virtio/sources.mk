@@ -4,8 +4,8 @@ VIRTIO_CORE := drivers/virtio/device_init.cpp drivers/virtio/features.cpp driver
 SRCS += $(VIRTIO_CORE) drivers/virtio/mmio_probe.cpp
 HOST_SRCS += $(VIRTIO_CORE) drivers/virtio/mmio_probe.cpp
 SUPPORT_SRCS += tests/support/fake_ring_device.cpp tests/support/fake_virtio_mmio.cpp
-TEST_SRCS += tests/unit/test_device_init.cpp tests/unit/test_fake_virtio_mmio.cpp tests/unit/test_features.cpp tests/unit/test_mmio_legacy.cpp \
-             tests/unit/test_mmio_transport.cpp tests/unit/test_split_ring.cpp tests/unit/test_split_ring_hostile.cpp \
+TEST_SRCS += tests/unit/test_device_init.cpp tests/unit/test_fake_virtio_mmio.cpp tests/unit/test_features.cpp \
+             tests/unit/test_mmio_legacy.cpp tests/unit/test_mmio_transport.cpp tests/unit/test_split_ring.cpp tests/unit/test_split_ring_hostile.cpp \
              tests/unit/test_split_ring_notify.cpp tests/unit/test_transport_config.cpp
 TEST_SRCS += tests/unit/test_mmio_probe.cpp
 FIXTURES += tests/fixtures/interfaces.dts
