@@ -66,14 +66,20 @@ void Interfaces::reset_all(std::span<const Candidate> candidates) {
   for (const Candidate& candidate : candidates) {
     virtio::MmioTransportStorage storage;
     virtio::Transport& transport = virtio::make_transport(storage, *candidate.found);
-    if (const bsp::Result<void> result = transport.reset(); !result)
-      bsp::log::warn("{}: {}", transport.name(), to_string(result.error()));
+    if (const bsp::Result<void> result = transport.reset(); !result) give_up(candidate, transport, result.error());
   }
+}
+
+void Interfaces::give_up(const Candidate& candidate, const virtio::Transport& transport, bsp::Error error) {
+  VirtioSlot& slot = slots_[candidate.slot];
+  slot.reason = to_string(error);
+  bsp::log::warn("{}: {}", transport.name(), slot.reason);
 }
 
 void Interfaces::bring_up_one(const Candidate& candidate, const std::optional<irqchip::Controller>& controller,
                               bsp::DmaArena& arena, const Settings& settings) {
   VirtioSlot& slot = slots_[candidate.slot];
+  if (!slot.reason.empty()) return; // given up already
   if (device_count_ == max_interfaces) {
     slot.reason = "more network devices than interfaces";
     return;
@@ -85,11 +91,8 @@ void Interfaces::bring_up_one(const Candidate& candidate, const std::optional<ir
                                       .mac_seed = settings.mac_seed ^ slot.address,
                                       .arena = &arena,
                                       .irqchip = controller ? controller->chip : nullptr};
-  if (const bsp::Result<void> result = net::VirtioNet::create(interface.device, transport, config); !result) {
-    slot.reason = to_string(result.error());
-    bsp::log::warn("{}: {}", transport.name(), slot.reason);
-    return;
-  }
+  if (const bsp::Result<void> result = net::VirtioNet::create(interface.device, transport, config); !result)
+    return give_up(candidate, transport, result.error());
   slot.driver = names[device_count_];
   devices_[device_count_++] = &*interface.device;
 }

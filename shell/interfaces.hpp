@@ -53,7 +53,8 @@ class Interfaces {
   };
 
   void note_slot(const virtio::MmioSlot& slot);
-  static void reset_all(std::span<const Candidate> candidates);
+  void reset_all(std::span<const Candidate> candidates);
+  void give_up(const Candidate& candidate, const virtio::Transport& transport, bsp::Error error);
   void bring_up_one(const Candidate& candidate, const std::optional<irqchip::Controller>& controller,
                     bsp::DmaArena& arena, const Settings& settings);
 
