@@ -153,6 +153,8 @@ TEST(MmioTransport, SelectsAndWritesBothFeatureWordsAlsoWhenOneIsZero) {
   trace();
   transport.accept_features({Feature::version_1});
   STRCMP_EQUAL("w024=0 w020=0 w024=1 w020=1", trace().c_str());
+  transport.accept_features({});
+  STRCMP_EQUAL("w024=0 w020=0 w024=1 w020=0", trace().c_str());
 }
 
 // proves: MMIO-16, MMIO-17

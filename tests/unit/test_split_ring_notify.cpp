@@ -45,6 +45,20 @@ TEST(SplitRingNotify, DoesNotNotifyWhileTheDeviceSaysNo) {
   CHECK(give(1));
 }
 
+// proves: SPLIT-30
+TEST(SplitRingNotify, NotifiesAfterExactlyAsManySilentChainsAsAnIndexCanCount) {
+  start(8, false);
+  CHECK(give(1));
+  drain();
+  device.want_notifications(false);
+  for (unsigned i = 0; i < 65535; i++) {
+    CHECK_FALSE(give(1));
+    drain();
+  }
+  device.want_notifications(true);
+  CHECK(give(1));
+}
+
 // proves: SPLIT-28
 TEST(SplitRingNotify, IgnoresAvailEventWithoutEventIdx) {
   start(8, false);
