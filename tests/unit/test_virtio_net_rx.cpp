@@ -225,6 +225,24 @@ TEST(VirtioNetRx, IsNotInterruptedWhileItPolls) {
   CHECK_FALSE(device->line_raised());
 }
 
+// proves: SPLIT-38, SPLIT-18
+TEST(VirtioNetRx, IsInterruptedOnceAndThenLeftAloneUntilItIdlesAgain) {
+  for (unsigned round = 1; round <= 5; round++) {
+    LONGS_EQUAL(1, send(frame(60)));
+    CHECK_FALSE(net->prepare_idle(true));
+    CHECK(deliver(frame(60)));
+    LONGS_EQUAL(1, take_interrupts());
+    LONGS_EQUAL(round, rings[0].interrupts);
+    for (int i = 0; i < 6; i++)
+      CHECK(deliver(frame(60)));
+    LONGS_EQUAL(1, transmitted().size());
+    LONGS_EQUAL(round, rings[0].interrupts);
+    LONGS_EQUAL(0, rings[1].interrupts);
+    LONGS_EQUAL(7, received().size());
+    LONGS_EQUAL(1, reclaimed().size());
+  }
+}
+
 // proves: SPLIT-36
 TEST(VirtioNetRx, DoesNotIdleOverAFrameThatArrivesInTheGap) {
   for (const bool with_event_idx : {false, true}) {
