@@ -12,7 +12,6 @@ namespace irqchip {
 namespace {
 
 constexpr std::uint32_t supervisor_external = 9; // the cause in scause, and the specifier at a riscv,cpu-intc
-constexpr std::uint32_t no_context = 0xffffffff; // a PLIC entry whose context is not connected
 
 void warn(const fdt::Node& node, std::string_view why) {
   char path[128];
@@ -28,7 +27,8 @@ std::optional<std::uint32_t> supervisor_context(const fdt::Node& node, std::uint
       if (entry.error() != fdt::Error::no_such_entry) warn(node, fdt::to_string(entry.error()));
       return std::nullopt;
     }
-    if (entry->cells[0] == no_context || entry->cells[0] != supervisor_external) continue;
+    // Machine external, or -1: a context that is connected to nothing.
+    if (entry->cells[0] != supervisor_external) continue;
     const auto hart = fdt::hart_of_interrupt_controller(entry->controller);
     if (!hart) {
       warn(node, "interrupts-extended names a node that is no CPU's interrupt controller");

@@ -26,14 +26,16 @@ class IrqchipStorage {
   IrqchipStorage& operator=(const IrqchipStorage&) = delete;
 
   template <class Driver, class... Arguments> Driver& emplace(Arguments&&... arguments) {
-    static_assert(sizeof(Driver) <= sizeof(bytes_) && alignof(Driver) <= alignment, "give IrqchipStorage more room");
+    static_assert(sizeof(Driver) <= size, "give IrqchipStorage more room");
+    static_assert(alignof(Driver) <= alignment);
     static_assert(std::is_trivially_destructible_v<Driver>);
     return *new (bytes_) Driver(std::forward<Arguments>(arguments)...);
   }
 
  private:
   static constexpr std::size_t alignment = 64;
-  alignas(alignment) std::byte bytes_[4096]{};
+  static constexpr std::size_t size = 4096;
+  alignas(alignment) std::byte bytes_[size]{};
 };
 
 struct Controller {

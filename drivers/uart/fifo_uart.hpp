@@ -22,15 +22,15 @@
 
 namespace uart {
 
+/// How long write() waits for room. A 16 character FIFO takes 530 ms to drain at 300 baud, the slowest in use.
+inline constexpr std::uint64_t transmit_timeout_ms = 1000;
+/// Characters taken in one go; a level interrupt that is still up afterwards calls again.
+inline constexpr unsigned max_receive = 256;
+/// Looks at an interrupt line that stays up without any character before it is given up.
+inline constexpr unsigned max_idle_passes = 16;
+
 template <class Hardware> class FifoUart : public CharDevice {
  public:
-  /// How long write() waits for room. A 16 character FIFO takes 530 ms to drain at 300 baud, the slowest in use.
-  static constexpr std::uint64_t transmit_timeout_ms = 1000;
-  /// Characters taken in one go; a level interrupt that is still up afterwards calls again.
-  static constexpr unsigned max_receive = 256;
-  /// Looks at an interrupt line that stays up without any character before it is given up.
-  static constexpr unsigned max_idle_passes = 16;
-
   [[nodiscard]] std::size_t read(std::span<char> out) final {
     poll();
     return ring_.pop(out);
@@ -92,7 +92,7 @@ template <class Hardware> class FifoUart : public CharDevice {
 
   unsigned receive() {
     unsigned count = 0;
-    for (char character; count < max_receive && hardware().receive_one(character); count++)
+    for (char character = 0; count < max_receive && hardware().receive_one(character); count++)
       if (!ring_.push(character)) count_overrun();
     return count;
   }

@@ -25,14 +25,16 @@ class UartStorage {
   UartStorage& operator=(const UartStorage&) = delete;
 
   template <class Driver, class... Arguments> Driver& emplace(Arguments&&... arguments) {
-    static_assert(sizeof(Driver) <= sizeof(bytes_) && alignof(Driver) <= alignment, "give UartStorage more room");
+    static_assert(sizeof(Driver) <= size, "give UartStorage more room");
+    static_assert(alignof(Driver) <= alignment);
     static_assert(std::is_trivially_destructible_v<Driver>);
     return *new (bytes_) Driver(std::forward<Arguments>(arguments)...);
   }
 
  private:
   static constexpr std::size_t alignment = 64;
-  alignas(alignment) std::byte bytes_[sizeof(ReceiveRing) + 256]{};
+  static constexpr std::size_t size = sizeof(ReceiveRing) + 256;
+  alignas(alignment) std::byte bytes_[size]{};
 };
 
 struct Console {

@@ -194,7 +194,7 @@ TEST(Ns16550, ServesABoundedNumberOfCharactersPerInterrupt) {
   start().enable_receive_interrupt();
   hardware.queue(line_of(8192));
   device->handle_interrupt();
-  LONGS_EQUAL(8192 - uart::Ns16550::max_receive, hardware.waiting());
+  LONGS_EQUAL(8192 - uart::max_receive, hardware.waiting());
   CHECK(hardware.interrupt_line()); // the level calls again
 }
 
