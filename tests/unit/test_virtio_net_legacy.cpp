@@ -161,6 +161,20 @@ TEST(VirtioNetLegacy, FollowsTheLinkAndRecoversAsOnVersionTwo) {
   check_traffic();
 }
 
+// proves: ROB-32
+TEST(VirtioNetLegacy, DropsAndCountsAFrameLongerThanTheLargestItAccepts) {
+  bring_up();
+  const std::size_t largest = 2018 + 14 + 4; // what fits behind a header of 12 in 2048 bytes
+  CHECK(deliver(frame(largest)));
+  CHECK(deliver(frame(largest + 1)));
+  CHECK(deliver(frame(60)));
+  const auto got = received();
+  LONGS_EQUAL(2, got.size());
+  CHECK(got[0] == frame(largest) && got[1] == frame(60));
+  LONGS_EQUAL(1, net->stats().rx_frame_long);
+  LONGS_EQUAL(8, fetch_buffers());
+}
+
 // proves: ROB-02, ROB-05
 TEST(VirtioNetLegacy, RecoversFromBadUsedEntries) {
   bring_up();

@@ -72,6 +72,9 @@ TEST(VirtioNetRecovery, ReadsSpeedDuplexAndMtuAgainAfterAConfigurationChange) {
 TEST(VirtioNetRecovery, ReportsNothingIfAConfigurationChangeLeavesTheLinkAsItWas) {
   change_config();
   CHECK(events.empty());
+  CHECK_FALSE(net->work_pending());
+  net->service();
+  LONGS_EQUAL(1, net->stats().config_changes); // looked at once
 }
 
 // proves: ROB-10
