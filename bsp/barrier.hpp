@@ -23,7 +23,7 @@ inline void before_publish() {
 /// to nothing on machines with one vCPU while the device runs in another host thread, so the fence alone loses
 /// notifications there. Real harts pay one CSR read a batch.
 inline void before_suppression_check() {
-  unsigned long scratch;
+  unsigned long scratch = 0;
   asm volatile("fence iorw, iorw\n\tcsrr %0, sscratch" : "=r"(scratch)::"memory");
 }
 

@@ -10,7 +10,7 @@ namespace bsp::clock {
 /// The free-running `time` counter, in ticks.
 #if defined(__riscv)
 [[nodiscard]] inline std::uint64_t now_ticks() {
-  std::uint64_t ticks;
+  std::uint64_t ticks = 0;
   asm volatile("rdtime %0" : "=r"(ticks));
   return ticks;
 }

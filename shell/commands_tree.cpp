@@ -155,6 +155,7 @@ void run_irq(Session& session, Arguments&) {
     session.print("{} {} {}", info.source, info.count, info.name);
   session.print("spurious {}", irqchip->spurious_count());
   session.print("unhandled {}", irqchip->unhandled_count());
+  session.print("storms {}", irqchip->storm_count());
 }
 
 // ---- virtio
@@ -265,7 +266,7 @@ constexpr Command commands[] = {
      .subcommands = fdt_commands},
     {.name = "irq",
      .usage = "",
-     .summary = "print each interrupt source with its count and name, then spurious and unhandled ones",
+     .summary = "print each interrupt source with its count and name, then spurious and unhandled ones and storms",
      .example = "irq",
      .run = run_irq},
     {.name = "virtio",

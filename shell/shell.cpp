@@ -42,7 +42,7 @@ void Shell::run() {
 }
 
 bool Shell::step() {
-  background_.poll();
+  serve();
   const bool was_open = prompt_open_;
   if (!prompt_open_) {
     open_prompt();
@@ -222,8 +222,13 @@ void Shell::repeat_with(std::string_view line) {
   if (line.size() <= max_repeat) repeat_size_ = line.copy(repeat_, max_repeat);
 }
 
-bool Shell::pump() {
+void Shell::serve() {
+  if (system_.irqchip != nullptr) system_.irqchip->service();
   background_.poll();
+}
+
+bool Shell::pump() {
+  serve();
   if (console_.at_line_start()) print_announcements();
   interrupted_ = console_.take_interrupt() || interrupted_;
   return !interrupted_;
@@ -242,6 +247,7 @@ void Shell::sleep(bsp::Deadline until) {
     if (next_look.ticks() < until.ticks()) until = next_look;
   }
   const bsp::cpu::InterruptGuard guard;
+  if (system_.irqchip != nullptr && system_.irqchip->work_pending()) return;
   if (console_.has_input() || background_.work_pending() || background_.prepare_idle()) return;
   bsp::cpu::wait_for_interrupt(until);
 }

@@ -74,6 +74,7 @@ class Shell final : public Session {
   void complete();
   [[nodiscard]] bool announcements_waiting() const { return !announcements_.empty() || lost_announcements_ != 0; }
   void print_announcements();
+  void serve();
   void sleep(bsp::Deadline until);
 
   System& system_;

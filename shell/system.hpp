@@ -62,7 +62,7 @@ struct System {
   uart::CharDevice& console;
   std::span<net::NetDevice* const> interfaces;
   std::span<const VirtioSlot> virtio_slots;
-  const irqchip::Irqchip* irqchip{nullptr};
+  irqchip::Irqchip* irqchip{nullptr};
   const fdt::Tree* tree{nullptr};
   const BoardInfo* board{nullptr};
   const bsp::DmaArena* arena_info{nullptr};

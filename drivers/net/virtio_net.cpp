@@ -107,8 +107,8 @@ bool VirtioNet::post_buffer(std::uint16_t buffer) {
 }
 
 void VirtioNet::post_all_buffers() {
-  for (std::uint16_t buffer = 0; buffer < rx_buffers_.size(); buffer++)
-    if (rx_buffers_[buffer].owner == BufferOwner::nobody && !post_buffer(buffer)) return;
+  for (std::size_t buffer = 0; buffer < rx_buffers_.size(); buffer++)
+    if (rx_buffers_[buffer].owner == BufferOwner::nobody && !post_buffer(static_cast<std::uint16_t>(buffer))) return;
 }
 
 // The frame of a used buffer; false if there is none to deliver, its cause counted. The buffer is the driver's then.

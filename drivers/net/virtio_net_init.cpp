@@ -203,6 +203,9 @@ void VirtioNet::take_link(const ConfigFields& fields) {
 // -----------------------------------------------------------------------------------------------
 
 void VirtioNet::service() {
+  // Nobody interrupts: ask for what an interrupt would have told.
+  if (config_.irqchip == nullptr && transport_.acknowledge().config_change)
+    irq_.config_change.store(true, std::memory_order_relaxed);
   if (state_ == State::recovering) {
     if (bsp::clock::now_ticks() >= recover_not_before_) recover();
     return;

@@ -124,9 +124,9 @@ TEST(TreeCommands, TabFindsNodes) {
 }
 
 TEST(TreeCommands, IrqPrintsSourcesAndStrays) {
-  const TwoSources chip;
+  TwoSources chip;
   fixture.system.irqchip = &chip;
-  STRCMP_EQUAL("10 42 ns16550a\n8 5000000000 net0\nspurious 3\nunhandled 4\n", run("irq").c_str());
+  STRCMP_EQUAL("10 42 ns16550a\n8 5000000000 net0\nspurious 3\nunhandled 4\nstorms 0\n", run("irq").c_str());
   fixture.system.irqchip = nullptr;
   STRCMP_EQUAL("error: irq: no interrupt controller\n", run("irq").c_str());
 }

@@ -7,7 +7,7 @@
 
 #include <CppUTest/TestHarness.h>
 
-namespace log = bsp::log;
+namespace logging = bsp::log;
 
 TEST_GROUP(Format){};
 
@@ -27,28 +27,28 @@ TEST(Format, ATextKeepsItsCharacters) {
 TEST_GROUP(Log) {
   std::vector<std::string> seen;
   void setup() override {
-    log::set_level(log::Level::info);
-    log::set_sink([](void* context, log::Level,
+    logging::set_level(logging::Level::info);
+    logging::set_sink([](void* context, logging::Level,
                      std::string_view text) { static_cast<std::vector<std::string>*>(context)->emplace_back(text); },
                   &seen);
   }
   void teardown() override {
-    log::set_sink(nullptr, nullptr);
+    logging::set_sink(nullptr, nullptr);
   }
 };
 
 TEST(Log, PassesLinesUpToItsLevelToTheSink) {
-  log::warn("net{}: {}", 0, "link is down");
-  log::debug("hidden");
+  logging::warn("net{}: {}", 0, "link is down");
+  logging::debug("hidden");
   LONGS_EQUAL(1, seen.size());
   STRCMP_EQUAL("net0: link is down", seen[0].c_str());
 }
 
 TEST(Log, KeepsTheLastLinesOfEveryLevelInOrder) {
   for (int i = 0; i < 100; i++)
-    log::debug("line {}", i);
+    logging::debug("line {}", i);
   std::vector<std::string> kept;
-  log::for_each([](void* context, std::uint64_t, log::Level,
+  logging::for_each([](void* context, std::uint64_t, logging::Level,
                    std::string_view text) { static_cast<std::vector<std::string>*>(context)->emplace_back(text); },
                 &kept);
   LONGS_EQUAL(64, kept.size());
