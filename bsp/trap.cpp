@@ -11,7 +11,7 @@ namespace bsp::trap {
 namespace {
 
 constexpr std::uint64_t interrupt_bit = 1ULL << 63;
-constexpr std::uint64_t software_interrupt = interrupt_bit | 1;
+[[maybe_unused]] constexpr std::uint64_t software_interrupt = interrupt_bit | 1;
 constexpr std::uint64_t timer_interrupt = interrupt_bit | 5;
 constexpr std::uint64_t external_interrupt = interrupt_bit | 9;
 

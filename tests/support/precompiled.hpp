@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What nearly every unit test includes, precompiled: it halves the time to build them. Tests still include what they use.
+// What nearly every unit test includes, precompiled: it halves the time to build them. Tests still include what they
+// use.
 #include <algorithm>
 #include <array>
 #include <cstring>

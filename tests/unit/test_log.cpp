@@ -28,9 +28,11 @@ TEST_GROUP(Log) {
   std::vector<std::string> seen;
   void setup() override {
     logging::set_level(logging::Level::info);
-    logging::set_sink([](void* context, logging::Level,
-                     std::string_view text) { static_cast<std::vector<std::string>*>(context)->emplace_back(text); },
-                  &seen);
+    logging::set_sink(
+        [](void* context, logging::Level, std::string_view text) {
+          static_cast<std::vector<std::string>*>(context)->emplace_back(text);
+        },
+        &seen);
   }
   void teardown() override {
     logging::set_sink(nullptr, nullptr);
@@ -49,8 +51,8 @@ TEST(Log, KeepsTheLastLinesOfEveryLevelInOrder) {
     logging::debug("line {}", i);
   std::vector<std::string> kept;
   logging::for_each([](void* context, std::uint64_t, logging::Level,
-                   std::string_view text) { static_cast<std::vector<std::string>*>(context)->emplace_back(text); },
-                &kept);
+                       std::string_view text) { static_cast<std::vector<std::string>*>(context)->emplace_back(text); },
+                    &kept);
   LONGS_EQUAL(64, kept.size());
   STRCMP_EQUAL("line 36", kept.front().c_str());
   STRCMP_EQUAL("line 99", kept.back().c_str());
