@@ -38,7 +38,7 @@ include $(BOARD_DIR)/board.mk
 # TEST_COMMANDS=1 adds the shell command `crash`, for the tests of the panic paths; never part of a normal image.
 TEST_COMMANDS ?= 0
 VARIANT := $(if $(filter 1,$(TEST_COMMANDS)),-test)
-# Extra preprocessor definitions for experiments; they build into a directory of their own.
+# Extra preprocessor definitions for experiments; give OUT= and SHARED= too, to keep the real objects.
 EXTRA_DEFINES ?=
 OUT ?= build/$(BOARD)$(VARIANT)
 # Objects that know nothing of the board are shared by all images of one ISA and ABI.
@@ -125,6 +125,9 @@ $(LIBFDT_DIR)/libfdt.h:
 endif
 
 .PHONY: install-deps-run install-deps-test install-deps-lint
+# One apt at a time.
+install-deps-test install-deps-lint: | install-deps-run
+install-deps-lint: | $(if $(filter test test-unit test-system,$(MAKECMDGOALS)),install-deps-test)
 install-deps-run install-deps-test install-deps-lint: install-deps-%:
 	$(Q)scripts/install-deps $*
 
@@ -161,11 +164,13 @@ $(SHARED)/%.S.o: %.S $(SHARED)/flags $(COMPILE_DEPS)
 	@echo "  AS      $<"; mkdir -p $(@D)
 	$(Q)$(CC_TARGET) $(ASFLAGS) -MMD -MP -c -o $@ $<
 
-$(FDT_OBJS): $(SHARED)/libfdt/%.o: $(SHARED)/flags $(COMPILE_DEPS)
+$(FDT_OBJS): $(SHARED)/libfdt/%.o: $(LIBFDT_DIR)/%.c $(SHARED)/flags $(COMPILE_DEPS)
 	@echo "  CC      libfdt/$*.c"; mkdir -p $(@D)
-	$(Q)$(CC_TARGET) $(CFLAGS_LIBFDT) -c -o $@ $(LIBFDT_DIR)/$*.c
+	$(Q)$(CC_TARGET) $(CFLAGS_LIBFDT) -MMD -MP -c -o $@ $<
 
-compile_commands.json: $(OUT)/flags Makefile
+$(addprefix $(LIBFDT_DIR)/,$(LIBFDT_SRCS)): $(LIBFDT_DIR)/libfdt.h ;
+
+compile_commands.json: $(OUT)/flags $(MAKEFILE_LIST)
 	$(Q)scripts/compile-commands '$(CURDIR)' '$(CXX_TARGET)' '$(subst ','"'"',$(CXXFLAGS) $(IMAGE_FLAGS) -isystem $(LIBFDT_DIR))' $(SRCS) > $@
 
 # ---- run --------------------------------------------------------------------------------------------------------------
@@ -215,9 +220,10 @@ build/host/fixtures/%.dtb: tests/fixtures/%.dts build/host/.deps
 	$(Q)dtc -q -I dts -O dtb -o $@ $<
 
 .PHONY: images
-images: all
-	$(Q)$(MAKE) --no-print-directory BOARD=sifive-u all
-	$(Q)$(MAKE) --no-print-directory BOARD=qemu-virt TEST_COMMANDS=1 all
+images: # what the system tests run, whatever BOARD says
+	$(Q)$(MAKE) --no-print-directory BOARD=qemu-virt BOARD_DIR=boards/qemu-virt TEST_COMMANDS=0 all
+	$(Q)$(MAKE) --no-print-directory BOARD=sifive-u BOARD_DIR=boards/sifive-u TEST_COMMANDS=0 all
+	$(Q)$(MAKE) --no-print-directory BOARD=qemu-virt BOARD_DIR=boards/qemu-virt TEST_COMMANDS=1 all
 
 test-system: images build/host/.deps
 	$(Q)$(PYTHON) -B -m pytest -q tests/system -n 2 -m 'not soak' -p no:cacheprovider
@@ -232,8 +238,9 @@ lint: lint-format lint-arrows lint-tidy all
 	$(Q)$(PYTHON) scripts/virtio-rules --check
 	@echo "lint: clean"
 lint-format: install-deps-lint
+	$(if $(CXX_FILES),,$(error lint-format: git lists no files))
 	$(Q)clang-format --dry-run -Werror $(CXX_FILES)
-lint-arrows:
+lint-arrows: install-deps-lint
 	$(Q)$(PYTHON) scripts/check-arrows
 lint-tidy: install-deps-lint compile_commands.json build/include/.stamp $(LIBFDT_DIR)/libfdt.h
 	$(Q)scripts/run-clang-tidy $(SRCS)
@@ -241,7 +248,6 @@ format:
 	$(Q)clang-format -i $(CXX_FILES)
 
 # ---- the rest ---------------------------------------------------------------------------------------------------------
-PREFIX ?= /usr/local
 .PHONY: size clean help
 size: $(OUT)/netbsp.elf
 	$(Q)$(SIZE) -A -d $< | awk '/^\.(text|rodata|data|bss|stacks|boot|header)/ {print}'
@@ -260,4 +266,4 @@ help:
 	@echo 'BOARD=<name> or BOARD_DIR=<dir>   the board (here: $(notdir $(wildcard boards/*)))'
 	@echo 'LIBFDT_DIR=<dir>  your own copy of the libfdt sources; CROSS_COMPILE=, V=1'
 
--include $(OBJS:.o=.d) $(HOST_OBJS:.o=.d)
+-include $(OBJS:.o=.d) $(FDT_OBJS:.o=.d) $(HOST_OBJS:.o=.d)

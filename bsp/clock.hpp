@@ -41,10 +41,12 @@ class Deadline {
     return Deadline{clock::now_ticks() + clock::us_to_ticks(microseconds)};
   }
   [[nodiscard]] static Deadline in_ms(std::uint64_t milliseconds) { return in_us(milliseconds * 1000); }
+  [[nodiscard]] static constexpr Deadline at_ticks(std::uint64_t ticks) { return Deadline{ticks}; }
   /// Never expires.
   [[nodiscard]] static constexpr Deadline never() { return Deadline{UINT64_MAX}; }
   [[nodiscard]] bool expired() const { return clock::now_ticks() >= ticks_; }
   [[nodiscard]] constexpr std::uint64_t ticks() const { return ticks_; }
+  [[nodiscard]] constexpr Deadline earlier_of(Deadline other) const { return ticks_ < other.ticks_ ? *this : other; }
 
  private:
   constexpr explicit Deadline(std::uint64_t ticks) : ticks_{ticks} {}

@@ -83,6 +83,8 @@ class Background {
   virtual void poll() = 0;
   /// For the check before sleeping, interrupts off.
   [[nodiscard]] virtual bool work_pending() const = 0;
+  /// When poll() has to run although nothing interrupts.
+  [[nodiscard]] virtual bsp::Deadline next_wake() const { return bsp::Deadline::never(); }
   /// Last step before sleeping; true: do not.
   [[nodiscard]] virtual bool prepare_idle() = 0;
 

@@ -84,7 +84,7 @@ void run_board(Session& session, Arguments&) {
     print_range(session, "memory", range);
   print_range(session, "image", board->image);
   print_range(session, "devicetree", board->device_tree);
-  if (const bsp::DmaArena* const arena = session.system().arena_info; arena != nullptr)
+  if (const bsp::DmaArena* const arena = session.system().arena; arena != nullptr)
     session.print("dma {} of {} KiB used, {} KiB stranded", arena->used() / 1024, arena->capacity() / 1024,
                   arena->stranded() / 1024);
   session.print("console {}", or_unknown(board->console));
@@ -121,6 +121,7 @@ void run_log(Session& session, Arguments& arguments) {
 void run_history(Session& session, Arguments&) {
   const History* const history = session.history();
   for (std::size_t i = 0; history != nullptr && i < history->size(); i++) {
+    if (!session.pump()) return;
     const std::string_view line = (*history)[i];
     session.write(bsp::Text<24>{"{:4}  ", history->number(i)});
     for (std::size_t start = 0; start < line.size(); start += 512)

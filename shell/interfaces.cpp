@@ -32,12 +32,26 @@ std::string_view reason_for(const virtio::MmioSlot& slot, bool polled) {
 
 } // namespace
 
+// Firmware may have left devices live (U-Boot's `go` does), with receive buffers in what is about to become the arena:
+// every network device is stopped while slots are looked at, before any memory is handed out, whether or not it will be
+// used.
+std::string_view Interfaces::stop(const virtio::MmioSlot& slot) {
+  virtio::MmioTransportStorage storage;
+  virtio::Transport& transport = virtio::make_transport(storage, slot);
+  const bsp::Result<void> result = transport.reset();
+  if (result) return {};
+  bsp::log::warn("{}: {}", transport.name(), to_string(result.error()));
+  return to_string(result.error());
+}
+
 void Interfaces::note_slot(const virtio::MmioSlot& slot) {
+  std::string_view reason = reason_for(slot, polled_);
+  if (!slot.error && slot.device_id == virtio::device_id_network)
+    if (const std::string_view failure = stop(slot); !failure.empty()) reason = failure;
   if (slot_count_ == slots_.size()) {
     bsp::log::warn("virtio-mmio@{:x}: left out, only {} slots are looked at", slot.base, slots_.size());
     return;
   }
-  const std::string_view reason = reason_for(slot, polled_);
   slots_[slot_count_] = {slot.base, slot.version, slot.device_id, {}, reason};
   if (reason.empty())
     candidates_[candidate_count_++] = {slot_count_, slot, fdt::alias_index(slot.node, "ethernet").value_or(UINT_MAX)};
@@ -55,31 +69,13 @@ void Interfaces::bring_up(const fdt::Tree& tree, const std::optional<irqchip::Co
   for (std::size_t i = 1; i < found.size(); i++)
     for (std::size_t j = i; j > 0 && found[j].order < found[j - 1].order; j--)
       std::swap(found[j], found[j - 1]);
-  reset_all(found);
   for (const Candidate& candidate : found)
     bring_up_one(candidate, controller, arena, settings);
-}
-
-// Firmware may have left devices live (U-Boot's `go` does), with receive buffers in what is about to become the arena:
-// all of them stop before any memory is handed out.
-void Interfaces::reset_all(std::span<const Candidate> candidates) {
-  for (const Candidate& candidate : candidates) {
-    virtio::MmioTransportStorage storage;
-    virtio::Transport& transport = virtio::make_transport(storage, *candidate.found);
-    if (const bsp::Result<void> result = transport.reset(); !result) give_up(candidate, transport, result.error());
-  }
-}
-
-void Interfaces::give_up(const Candidate& candidate, const virtio::Transport& transport, bsp::Error error) {
-  VirtioSlot& slot = slots_[candidate.slot];
-  slot.reason = to_string(error);
-  bsp::log::warn("{}: {}", transport.name(), slot.reason);
 }
 
 void Interfaces::bring_up_one(const Candidate& candidate, const std::optional<irqchip::Controller>& controller,
                               bsp::DmaArena& arena, const Settings& settings) {
   VirtioSlot& slot = slots_[candidate.slot];
-  if (!slot.reason.empty()) return; // given up already
   if (device_count_ == max_interfaces) {
     slot.reason = "more network devices than interfaces";
     return;
@@ -91,8 +87,11 @@ void Interfaces::bring_up_one(const Candidate& candidate, const std::optional<ir
                                       .mac_seed = settings.mac_seed ^ slot.address,
                                       .arena = &arena,
                                       .irqchip = controller ? controller->chip : nullptr};
-  if (const bsp::Result<void> result = net::VirtioNet::create(interface.device, transport, config); !result)
-    return give_up(candidate, transport, result.error());
+  if (const bsp::Result<void> result = net::VirtioNet::create(interface.device, transport, config); !result) {
+    slot.reason = to_string(result.error());
+    bsp::log::warn("{}: {}", transport.name(), slot.reason);
+    return;
+  }
   slot.driver = names[device_count_];
   devices_[device_count_++] = &*interface.device;
 }

@@ -53,8 +53,7 @@ class Interfaces {
   };
 
   void note_slot(const virtio::MmioSlot& slot);
-  void reset_all(std::span<const Candidate> candidates);
-  void give_up(const Candidate& candidate, const virtio::Transport& transport, bsp::Error error);
+  [[nodiscard]] static std::string_view stop(const virtio::MmioSlot& slot);
   void bring_up_one(const Candidate& candidate, const std::optional<irqchip::Controller>& controller,
                     bsp::DmaArena& arena, const Settings& settings);
 

@@ -196,7 +196,6 @@ extern "C" [[noreturn]] void netbsp_main(std::uint64_t hart, const void* dtb) {
                        .irqchip = controller ? controller->chip : nullptr,
                        .tree = tree,
                        .board = &app.board,
-                       .arena_info = &app.arena,
                        .arena = &app.arena,
                        .power = {bsp::sbi::power_off, bsp::sbi::reboot},
                        .net = &service};

@@ -59,6 +59,13 @@ bool NetService::work_pending() const {
                      [](const net::NetDevice* device) { return device->work_pending(); });
 }
 
+bsp::Deadline NetService::next_wake() const {
+  bsp::Deadline wake = bsp::Deadline::never();
+  for (const net::NetDevice* device : interfaces_)
+    wake = wake.earlier_of(device->next_wake());
+  return wake;
+}
+
 bool NetService::prepare_idle() {
   bool pending = false;
   for (net::NetDevice* device : interfaces_) {

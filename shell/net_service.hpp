@@ -2,8 +2,8 @@
 // The interfaces' work behind the prompt: they are served and drained whatever the console does, and what arrives is
 // copied into the capture ring while a command captures. Link changes and recoveries become log lines.
 //
-// Invariant: poll() never leaves a received frame unreleased and never waits; a full capture ring costs captured frames
-// (counted), never the driver's ring. Owner: the main loop.
+// Invariant: poll() never leaves a received frame unreleased, and waits for nothing but a device that it resets; a full
+// capture ring costs captured frames (counted), never the driver's ring. Owner: the main loop.
 #pragma once
 
 #include <cstddef>
@@ -34,6 +34,7 @@ class NetService final : public Background {
 
   void poll() override;
   [[nodiscard]] bool work_pending() const override;
+  [[nodiscard]] bsp::Deadline next_wake() const override;
   [[nodiscard]] bool prepare_idle() override;
 
   /// Forgets what was captured before and records frames of `device` from now on.

@@ -242,14 +242,12 @@ bool Shell::wait(bsp::Deadline until) {
 
 /// Interrupts stay off from the checks to the sleep, so that nothing is slept over: wfi wakes up on what is pending.
 void Shell::sleep(bsp::Deadline until) {
-  if (console_.is_polled()) {
-    const bsp::Deadline next_look = bsp::Deadline::in_us(console_poll_us);
-    if (next_look.ticks() < until.ticks()) until = next_look;
-  }
   const bsp::cpu::InterruptGuard guard;
   if (system_.irqchip != nullptr && system_.irqchip->work_pending()) return;
   if (console_.has_input() || background_.work_pending() || background_.prepare_idle()) return;
-  bsp::cpu::wait_for_interrupt(until);
+  // Asked last: reading a UART that stopped interrupting is what makes it a polled one.
+  if (console_.is_polled()) until = until.earlier_of(bsp::Deadline::in_us(console_poll_us));
+  bsp::cpu::wait_for_interrupt(until.earlier_of(background_.next_wake()));
 }
 
 // ---- interfaces

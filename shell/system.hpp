@@ -65,7 +65,6 @@ struct System {
   irqchip::Irqchip* irqchip{nullptr};
   const fdt::Tree* tree{nullptr};
   const BoardInfo* board{nullptr};
-  const bsp::DmaArena* arena_info{nullptr};
   bsp::DmaArena* arena{nullptr}; ///< for frames that commands send and capture
   PowerControl power{};
   NetService* net{nullptr}; ///< captures for the net commands; null: none of them is in a table

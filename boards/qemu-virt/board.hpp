@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// QEMU's `virt` machine: up to eight NICs, each with about 1 MiB of buffers.
+// QEMU's `virt` machine: up to eight NICs, each with half a MiB of buffers.
 #pragma once
 
 #include <cstddef>

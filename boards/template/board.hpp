@@ -7,7 +7,7 @@
 
 namespace board {
 /// Memory set aside for devices and captures, in bytes: taken from the largest free range of /memory, which may be
-/// smaller. Each network interface takes about 4 KiB for each entry of its queues.
+/// smaller. Each network interface takes about 2 KiB for each entry of its receive queue.
 inline constexpr std::size_t dma_arena_cap = 24 << 20;
 /// Part of it that `net dump` captures into; a slow console loses frames only once this is full.
 inline constexpr std::size_t capture_bytes = 1 << 20;

@@ -4,8 +4,9 @@
 //   receive() hands frames out -> the consumer reads them -> release() takes them back, in any order.
 //   send() takes requests -> the device reads their segments -> reclaim() gives the cookies back.
 //
-// Owner: one hart's main loop. No call waits; none is for interrupt context. Between send() and reclaim() the caller
-// leaves the segments' memory alone, between release() and the next receive() the frame's.
+// Owner: one hart's main loop. No call waits, but for a reset (reset(), or a
+// recovery inside service()), which waits for the device up to a second. None is for interrupt context. Between send()
+// and reclaim() the caller leaves the segments' memory alone, between release() and the next receive() the frame's.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +14,7 @@
 #include <span>
 #include <string_view>
 
+#include "bsp/clock.hpp"
 #include "bsp/dma.hpp"
 #include "bsp/result.hpp"
 #include "drivers/net/ethernet.hpp"
@@ -66,8 +68,6 @@ struct Offload {
 /// The caller's word for one of its requests; the driver only carries it.
 enum class Cookie : std::uint64_t {};
 
-/// Headroom that a request may offer: more than any virtio-net header needs.
-inline constexpr std::uint16_t tx_headroom = 32;
 /// Segments a request may have.
 inline constexpr std::size_t max_tx_segments = 16;
 
@@ -122,6 +122,8 @@ class NetDevice {
   virtual void service() = 0;
   /// Whether service() or receive() has something to do; for the check before idling, interrupts off.
   [[nodiscard]] virtual bool work_pending() const = 0;
+  /// When service() has to be called although nothing interrupts: a recovery that waits its turn, a deferred look.
+  [[nodiscard]] virtual bsp::Deadline next_wake() const { return bsp::Deadline::never(); }
   /// Last step before going idle: asks for interrupts for the receive queue (and the transmit queue if
   /// `for_completions`), looks again, re-kicks lost notifications. True: something is pending after all, do not sleep.
   [[nodiscard]] virtual bool prepare_idle(bool for_completions) = 0;

@@ -56,9 +56,17 @@ void VirtioNet::kick(Queue& queue, std::optional<std::uint32_t> notification) {
 }
 
 bool VirtioNet::work_pending() const {
-  if (irq_.config_change.load(std::memory_order_relaxed)) return true;
-  if (state_ == State::recovering) return bsp::clock::now_ticks() >= recover_not_before_;
-  return state_ == State::live && rx_.ring.used_pending();
+  const std::uint64_t now = bsp::clock::now_ticks();
+  if (state_ == State::recovering) return now >= recover_not_before_;
+  if (state_ != State::live) return false;
+  return rx_.ring.used_pending() || (irq_.config_change.load(std::memory_order_relaxed) && now >= config_not_before_);
+}
+
+bsp::Deadline VirtioNet::next_wake() const {
+  if (state_ == State::recovering) return bsp::Deadline::at_ticks(recover_not_before_);
+  if (state_ == State::live && irq_.config_change.load(std::memory_order_relaxed))
+    return bsp::Deadline::at_ticks(config_not_before_);
+  return bsp::Deadline::never();
 }
 
 bool VirtioNet::prepare_idle(bool for_completions) {
@@ -156,10 +164,12 @@ std::size_t VirtioNet::receive(std::span<RxFrame> out) {
     if (count == 0) break;
     taken += count;
     for (std::size_t i = 0; i < count; i++) {
-      if (state_ == State::live && take_frame(used[i], out[frames]))
-        frames++;
-      else
+      if (state_ != State::live) { // the device's word counts no more
         rx_buffers_[rx_buffer_of_[used[i].token]].owner = BufferOwner::nobody;
+        stats_.rx_dropped++;
+      } else if (take_frame(used[i], out[frames])) {
+        frames++;
+      }
     }
   }
   if (rx_.ring.broken() && state_ == State::live) note_fault(rx_);
@@ -187,7 +197,7 @@ void VirtioNet::release(std::span<const RxFrame> frames) {
 Result<void> VirtioNet::check_request(const TxRequest& request) const {
   if (request.segments.empty()) return bsp::fail(Error::chain_empty);
   // One descriptor more may be needed for the header; a chain must fit the queue (2.7.5.2).
-  if (request.segments.size() > max_tx_segments || request.segments.size() + 1 > tx_.ring.capacity())
+  if (request.segments.size() > max_tx_segments || request.segments.size() + 1 > tx_.ring.size())
     return bsp::fail(Error::chain_too_long);
   std::uint64_t total = 0;
   for (const Segment& segment : request.segments) {
@@ -237,8 +247,8 @@ bool VirtioNet::queue_request(const TxRequest& request) {
 }
 
 std::size_t VirtioNet::send(std::span<const TxRequest> requests) {
-  // Aborted requests are given back before new ones are taken, so that their list never overflows.
-  if (state_ != State::live || aborted_count_ != 0) return 0;
+  // What a reset left is given back before new requests are taken, so that the list never overflows.
+  if (state_ != State::live || finished_count_ != 0) return 0;
   std::size_t taken = 0;
   for (const TxRequest& request : requests) {
     if (!check_request(request)) {
@@ -255,28 +265,32 @@ std::size_t VirtioNet::send(std::span<const TxRequest> requests) {
   return taken;
 }
 
+// used.len says nothing on transmit (5.1.6.1, 2.7.8.1).
+TxCompletion VirtioNet::complete(const Used& used) {
+  const TxSlot& slot = tx_slots_[used.token];
+  stats_.tx_packets++;
+  stats_.tx_bytes += slot.bytes;
+  return {slot.cookie, true};
+}
+
 std::size_t VirtioNet::reclaim(std::span<TxCompletion> out) {
   std::size_t done = 0;
-  while (done < out.size() && aborted_count_ != 0)
-    out[done++] = {aborted_[--aborted_count_], false};
+  while (done < out.size() && finished_count_ != 0)
+    out[done++] = finished_[--finished_count_];
   if (state_ != State::live) return done;
   Used used[batch];
   while (done < out.size()) {
     const std::size_t count = tx_.ring.take_used({used, std::min(batch, out.size() - done)});
     if (count == 0) break;
-    for (std::size_t i = 0; i < count; i++) { // used.len says nothing on transmit (5.1.6.1, 2.7.8.1)
-      const TxSlot& slot = tx_slots_[used[i].token];
-      stats_.tx_packets++;
-      stats_.tx_bytes += slot.bytes;
-      out[done++] = {slot.cookie, true};
-    }
+    for (std::size_t i = 0; i < count; i++)
+      out[done++] = complete(used[i]);
   }
   if (tx_.ring.broken()) note_fault(tx_);
   return done;
 }
 
 std::size_t VirtioNet::tx_in_flight() const {
-  return aborted_count_ + tx_.ring.chains_in_flight();
+  return finished_count_ + tx_.ring.chains_in_flight();
 }
 
 void VirtioNet::note_fault(const Queue& queue) {

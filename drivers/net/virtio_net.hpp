@@ -4,10 +4,9 @@
 // Owner: one hart's main loop; handle_interrupt() alone runs in interrupt context, acknowledges, masks and flags.
 // Invariants:
 //  - A receive buffer is owned by the device, by the consumer, or by nobody; exactly one of them at any time, resets
-//  included.
+//    included.
 //  - What the device writes is read once, checked, then used. What it does wrong is counted under its cause; a ring it
-//  broke, or
-//    NEEDS_RESET, ends in a bounded reset and re-initialisation (recover()), never in a wait.
+//    broke, or NEEDS_RESET, ends in a bounded reset and re-initialisation (recover()).
 //  - The header length is fixed by the negotiation and the same in both directions.
 #pragma once
 
@@ -61,6 +60,7 @@ class VirtioNet final : public NetDevice, public virtio::Diagnostics {
   [[nodiscard]] bsp::Result<void> check_request(const TxRequest& request) const override;
   void service() override;
   [[nodiscard]] bool work_pending() const override;
+  [[nodiscard]] bsp::Deadline next_wake() const override;
   [[nodiscard]] bool prepare_idle(bool for_completions) override;
   [[nodiscard]] bsp::Result<void> reset() override;
   void shut_down() override;
@@ -141,6 +141,9 @@ class VirtioNet final : public NetDevice, public virtio::Diagnostics {
   // Recovery (virtio_net_init.cpp).
   void stop();
   void take_back_memory();
+  void harvest();
+  [[nodiscard]] bsp::Result<void> restart();
+  void give_up();
   void recover();
   void schedule_recovery();
   void report(NetEvent event);
@@ -154,6 +157,7 @@ class VirtioNet final : public NetDevice, public virtio::Diagnostics {
   void post_all_buffers();
   [[nodiscard]] bool take_frame(const virtio::Used& used, RxFrame& out);
   [[nodiscard]] bool queue_request(const TxRequest& request);
+  [[nodiscard]] TxCompletion complete(const virtio::Used& used);
   void note_fault(const Queue& queue);
 
   virtio::Transport& transport_;
@@ -168,14 +172,14 @@ class VirtioNet final : public NetDevice, public virtio::Diagnostics {
 
   Queue rx_;
   Queue tx_;
-  bsp::DmaBuffer rx_memory_;  ///< rx_buffer_count_ buffers of receive_buffer_bytes
+  bsp::DmaBuffer rx_memory_;  ///< as many buffers of receive_buffer_bytes as the ring has entries
   bsp::DmaBuffer tx_headers_; ///< a Header a transmit descriptor
-  bsp::DmaBuffer tables_;     ///< private: the three spans below
+  bsp::DmaBuffer tables_;     ///< private: the four spans below
   std::span<RxBuffer> rx_buffers_;
   std::span<std::uint16_t> rx_buffer_of_; ///< by token
   std::span<TxSlot> tx_slots_;            ///< by token
-  std::span<Cookie> aborted_;             ///< cookies that reclaim() still has to give back as not sent
-  std::size_t aborted_count_{0};
+  std::span<TxCompletion> finished_;      ///< what a reset left for reclaim() to give back
+  std::size_t finished_count_{0};
 
   MacAddress mac_{};
   bool mac_is_local_{false};
@@ -189,6 +193,7 @@ class VirtioNet final : public NetDevice, public virtio::Diagnostics {
   unsigned recoveries_{0}; ///< in a row
   std::uint64_t recovered_at_{0};
   std::uint64_t recover_not_before_{0};
+  std::uint64_t config_not_before_{0};
 
   /// Written in interrupt context, read and cleared by the main loop.
   struct {

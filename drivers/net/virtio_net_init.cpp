@@ -23,11 +23,15 @@ constexpr FeatureSet wanted_features{
     Feature::event_idx, Feature::any_layout, Feature::access_platform, Feature::order_platform,
 };
 
+constexpr std::size_t batch = 32;
+
 /// Recoveries in a row before giving up, and how long a device must behave to start counting anew.
 constexpr unsigned max_recoveries = 8;
 constexpr std::uint64_t good_behaviour_us = 1'000'000;
 /// The wait before the second recovery in a row; it doubles with each further one.
 constexpr std::uint64_t back_off_us = 1'000;
+/// Configuration changes are looked at this often at most, so that a device that flaps leaves time for frames.
+constexpr std::uint64_t config_interval_us = 10'000;
 
 } // namespace
 
@@ -123,7 +127,8 @@ Result<void> VirtioNet::allocate() {
   virtio::SplitRing rx = TRY(virtio::SplitRing::create(arena, limit, alignment));
   virtio::SplitRing tx = TRY(virtio::SplitRing::create(arena, limit, alignment));
   bsp::DmaBuffer headers = TRY(arena.allocate(limit * sizeof(virtio_net::Header), 64));
-  const std::size_t table_bytes = limit * (sizeof(TxSlot) + sizeof(Cookie) + sizeof(std::uint16_t) + sizeof(RxBuffer));
+  const std::size_t table_bytes =
+      limit * (sizeof(TxSlot) + sizeof(TxCompletion) + sizeof(std::uint16_t) + sizeof(RxBuffer));
   bsp::DmaBuffer tables = TRY(arena.allocate(table_bytes, 64));
   rx_memory_ = TRY(arena.allocate(limit * receive_buffer_bytes, 4096));
   rx_.ring = std::move(rx);
@@ -137,7 +142,7 @@ Result<void> VirtioNet::allocate() {
     at += limit * sizeof(T);
   };
   carve(tx_slots_); // widest alignment first
-  carve(aborted_);
+  carve(finished_);
   carve(rx_buffer_of_);
   carve(rx_buffers_);
   return {};
@@ -210,7 +215,9 @@ void VirtioNet::service() {
     if (bsp::clock::now_ticks() >= recover_not_before_) recover();
     return;
   }
-  if (state_ != State::live || !irq_.config_change.load(std::memory_order_relaxed)) return;
+  const std::uint64_t now = bsp::clock::now_ticks();
+  if (state_ != State::live || !irq_.config_change.load(std::memory_order_relaxed) || now < config_not_before_) return;
+  config_not_before_ = now + bsp::clock::us_to_ticks(config_interval_us);
   irq_.config_change.store(false, std::memory_order_relaxed); // before the look: a later change flags again
   handle_config_change();
 }
@@ -248,26 +255,56 @@ void VirtioNet::start_recovery(const char* reason) {
 // The first reset comes at once, each further one in a row after twice the wait of the one before.
 void VirtioNet::schedule_recovery() {
   state_ = State::recovering;
-  const std::uint64_t wait_us = recoveries_ == 0 ? 0 : back_off_us << recoveries_;
+  const std::uint64_t wait_us = recoveries_ == 0 ? 0 : back_off_us << (recoveries_ - 1);
   recover_not_before_ = bsp::clock::now_ticks() + bsp::clock::us_to_ticks(wait_us);
 }
 
 void VirtioNet::recover() {
-  if (recoveries_ >= max_recoveries) {
-    state_ = State::failed;
-    log::error("{}: failing after {} resets in a row, given up; net reset tries again", config_.name, recoveries_);
-    report(NetEvent::failed);
-    return;
-  }
+  if (recoveries_ >= max_recoveries) return give_up();
   recoveries_++;
-  const Result<void> result = reset();
+  const Result<void> result = restart();
   recovered_at_ = bsp::clock::now_ticks();
   if (result) return report(NetEvent::recovered);
   log::warn("{}: reset {} failed: {}", config_.name, recoveries_, to_string(result.error()));
+  // A device that never ends its reset is not asked again: each time would cost the whole wait.
+  if (result.error() == Error::reset_timed_out) return give_up();
   schedule_recovery();
 }
 
+// The device is stopped as well as it can be, and stays so until reset().
+void VirtioNet::give_up() {
+  stop();
+  state_ = State::failed;
+  if (transport_.status() != 0 && transport_.reset()) {
+    take_back_memory();
+    transport_.set_status(virtio::status::failed);
+  }
+  report(NetEvent::failed);
+}
+
 Result<void> VirtioNet::reset() {
+  if (state_ == State::live) harvest();
+  const Result<void> result = restart();
+  if (result) recoveries_ = 0;
+  return result;
+}
+
+// What the device has finished already is accounted for before it is reset: sent frames are sent, frames that nobody
+// will receive are dropped.
+void VirtioNet::harvest() {
+  virtio::Used used[batch];
+  while (tx_.ring.chains_in_flight() != 0) {
+    const std::size_t count = tx_.ring.take_used(used);
+    if (count == 0) break;
+    for (std::size_t i = 0; i < count; i++)
+      finished_[finished_count_ + i] = complete(used[i]);
+    finished_count_ += count;
+  }
+  while (const std::size_t count = rx_.ring.take_used(used))
+    stats_.rx_dropped += count;
+}
+
+Result<void> VirtioNet::restart() {
   stop();
   stats_.device_resets++;
   irq_.config_change.store(false, std::memory_order_relaxed);
@@ -289,7 +326,7 @@ void VirtioNet::take_back_memory() {
   for (virtio::Token token = 0; token < tx_.ring.size(); token++) {
     if (!tx_.ring.in_flight(token)) continue;
     tx_.ring.forget(token);
-    aborted_[aborted_count_++] = tx_slots_[token].cookie;
+    finished_[finished_count_++] = {tx_slots_[token].cookie, false};
     stats_.tx_dropped++;
   }
 }

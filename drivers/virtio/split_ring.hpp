@@ -3,13 +3,12 @@
 //
 // Verbs: add() chains of buffers, publish() them all at once, take_used() what the device gave back.
 // Invariants:
-//  - What decides is private (shadow_, indices); nothing is read back from memory that the device can write, except the
-//  used ring and the
-//    suppression words, each word once.
+//  - What decides is private (shadow_, indices). Of what the device can write, only the used ring and the suppression
+//    words are read, each word once.
 //  - A used entry counts only if it names the head of a chain in flight. Anything else makes the ring broken, and it
-//  stays so until
-//    restart(): a broken ring is not an empty one.
-//  - The ring knows no transport: publish() says *whether* to notify and with which value, the owner stores it.
+//    stays so until restart(): a broken ring is not an empty one.
+//  - The ring knows no transport: publish() says whether to notify and with which value, the owner stores it.
+//
 // Owner: one hart's main loop. Interrupt context may only call suppress_interrupts().
 #pragma once
 

@@ -27,7 +27,10 @@ class FakeBackground final : public shell::Background {
     polls++;
     if (on_poll) on_poll();
   }
+  bsp::Deadline wake{bsp::Deadline::never()};
+
   bool work_pending() const override { return pending; }
+  bsp::Deadline next_wake() const override { return wake; }
   bool prepare_idle() override {
     idle_preparations++;
     return refuse_idle;

@@ -15,6 +15,7 @@
 #include "drivers/net/virtio_net.hpp"
 #include "drivers/virtio/mmio_transport.hpp"
 #include "tests/support/bus_trace.hpp"
+#include "tests/support/fake_clock.hpp"
 #include "tests/support/fake_cpu.hpp"
 #include "tests/support/fake_ring_device.hpp"
 #include "tests/support/fake_virtio_mmio.hpp"
@@ -186,6 +187,7 @@ class VirtioNetTest : public Utest {
     device->generation++;
     device->raise_config();
     take_interrupts();
+    fake_clock().advance_us(10'000); // changes are looked at this often
     net->service();
   }
 

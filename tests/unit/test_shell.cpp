@@ -412,6 +412,15 @@ TEST(Shell, DoesNotSleepOverPendingWorkOrInput) {
   CHECK_TRUE(test::fake_cpu().interrupts_on);
 }
 
+TEST(Shell, WakesUpForTheBackgroundThoughNothingInterrupts) {
+  fixture.type("");
+  fixture.background.wake = bsp::Deadline::in_us(2000);
+  const std::uint64_t start = test::fake_clock().ticks;
+  run("wait");
+  CHECK(bsp::clock::ticks_to_us(test::fake_clock().ticks - start) < 3000);
+  LONGS_EQUAL(1, test::fake_cpu().idles);
+}
+
 TEST(Shell, LooksAtAConsoleWithoutInterruptsNowAndThen) {
   fixture.type("");
   fixture.console.polled = true;

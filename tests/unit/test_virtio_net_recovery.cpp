@@ -133,6 +133,62 @@ TEST(VirtioNetRecovery, NoticesNeedsResetBeforeIdlingThoughItsInterruptIsLost) {
   check_traffic();
 }
 
+TEST(VirtioNetRecovery, WakesTheMainLoopForARecoveryThatWaitsItsTurn) {
+  for (int i = 0; i < 2; i++) { // the second within a second of the first
+    fetch_buffers();
+    rings[0].place_used(8, 100);
+    rings[0].publish_used();
+    received();
+    if (i == 0) settle();
+  }
+  CHECK_FALSE(net->work_pending());
+  const std::uint64_t wake = net->next_wake().ticks();
+  CHECK(wake > test::fake_clock().ticks);
+  CHECK(wake <= test::fake_clock().ticks + bsp::clock::us_to_ticks(1000));
+  test::fake_clock().ticks = wake;
+  CHECK(net->work_pending());
+  net->service();
+  CHECK(net->next_wake().ticks() == UINT64_MAX);
+  check_traffic();
+}
+
+TEST(VirtioNetRecovery, CountsTheFramesBehindABrokenOneAsDropped) {
+  CHECK(deliver_raw(raw_header({}, 12), 4)); // less than a header
+  CHECK(deliver(frame(60)));
+  CHECK(deliver(frame(60)));
+  LONGS_EQUAL(0, received().size());
+  LONGS_EQUAL(1, net->stats().rx_errors);
+  LONGS_EQUAL(2, net->stats().rx_dropped);
+}
+
+TEST(VirtioNetRecovery, AccountsForWhatTheDeviceHadFinishedBeforeAReset) {
+  LONGS_EQUAL(1, send(frame(60), 0, 0, 0));
+  LONGS_EQUAL(1, transmitted().size());
+  LONGS_EQUAL(1, send(frame(60), 0, 0, 1)); // this one stays with the device
+  CHECK(deliver(frame(60)));
+  CHECK(net->reset().has_value());
+  LONGS_EQUAL(1, net->stats().tx_packets);
+  LONGS_EQUAL(1, net->stats().tx_dropped);
+  LONGS_EQUAL(1, net->stats().rx_dropped);
+  const auto done = reclaimed();
+  LONGS_EQUAL(2, done.size());
+  for (const net::TxCompletion& one : done)
+    CHECK_EQUAL(one.cookie == net::Cookie{0x1000}, one.sent);
+  check_traffic();
+}
+
+TEST(VirtioNetRecovery, LooksAtAFlappingConfigurationAHundredTimesASecondAtMost) {
+  const std::uint64_t before = net->stats().config_changes;
+  for (int i = 0; i < 1000; i++) { // 100 ms
+    device->raise_config();
+    take_interrupts();
+    net->service();
+    test::fake_clock().advance_us(100);
+  }
+  const std::uint64_t looks = net->stats().config_changes - before;
+  CHECK(looks >= 5 && looks <= 11);
+}
+
 // proves: ROB-16
 TEST(VirtioNetRecovery, GivesUpAfterABoundedNumberOfResetsInARowWithPausesBetweenThem) {
   device->script.needs_reset_at_driver_ok = true;
@@ -153,6 +209,8 @@ TEST(VirtioNetRecovery, GivesUpAfterABoundedNumberOfResetsInARowWithPausesBetwee
     net->service();
   }
   LONGS_EQUAL(resets, device->resets); // stable
+  CHECK_FALSE(net->work_pending());    // and the hart may sleep
+  CHECK(net->next_wake().ticks() == UINT64_MAX);
   LONGS_EQUAL(0, received().size());
   LONGS_EQUAL(0, send(frame(60)));
 

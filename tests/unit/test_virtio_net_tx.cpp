@@ -117,6 +117,14 @@ TEST(VirtioNetTx, RefusesChainsThatAreEmptyTooLongOrHaveEmptySegments) {
   CHECK(net->check_request(request).error() == Error::chain_empty);
 }
 
+TEST(VirtioNetTx, MeasuresAChainByTheQueueThatTheDeviceGave) {
+  net.reset();
+  device->queues[1].size_max = 4;
+  bring_up();
+  CHECK(refusal(frame(80), 20) == Error::chain_too_long); // 4 and a header
+  LONGS_EQUAL(1, send(frame(60), 20));
+}
+
 // proves: NET-TX-06, NET-TX-07, NET-TX-08, NET-TX-09, NET-TX-10, NET-TX-11, NET-TX-12, NET-TX-18
 TEST(VirtioNetTx, RefusesEveryOffloadThatWasNotNegotiated) {
   for (const Offload::Kind kind :
