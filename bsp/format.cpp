@@ -20,12 +20,14 @@
 
 #if defined(__riscv)
 // {fmt} can group digits with a std::string, which no format string here asks for. These satisfy the linker;
-// scripts/check-image lets no other file refer to them. NOLINTBEGIN: the standard library's names
-void* operator new(std::size_t) {
+// scripts/check-image lets no other file refer to them. Weak: firmware that links this file may have a heap of its own.
+
+// NOLINTBEGIN: the standard library's names
+[[gnu::weak]] void* operator new(std::size_t) {
   PANIC("operator new: there is no heap");
 }
-void operator delete(void*) noexcept {}
-void operator delete(void*, std::size_t) noexcept {}
+[[gnu::weak]] void operator delete(void*) noexcept {}
+[[gnu::weak]] void operator delete(void*, std::size_t) noexcept {}
 namespace std {
 void __throw_length_error(const char* what) {
   PANIC(what);
