@@ -49,6 +49,8 @@ const char* to_string(Error error) {
     return "queue in use after reset";
   case Error::queue_rejected:
     return "device did not take the queue";
+  case Error::queue_reset_failed:
+    return "device did not reset the queue";
   case Error::config_unstable:
     return "configuration did not settle";
   case Error::device_needs_reset:
@@ -63,6 +65,30 @@ const char* to_string(Error error) {
     return "nothing to send";
   case Error::chain_too_long:
     return "too many segments";
+  case Error::device_lacks_ctrl_rx:
+    return "device has no CTRL_RX";
+  case Error::device_lacks_ctrl_rx_extra:
+    return "device has no CTRL_RX_EXTRA";
+  case Error::device_lacks_ctrl_vlan:
+    return "device has no CTRL_VLAN";
+  case Error::device_lacks_ctrl_mac_addr:
+    return "device has no CTRL_MAC_ADDR";
+  case Error::device_lacks_ctrl_guest_offloads:
+    return "device has no CTRL_GUEST_OFFLOADS";
+  case Error::device_lacks_notf_coal:
+    return "device has no NOTF_COAL";
+  case Error::device_lacks_device_stats:
+    return "device has no DEVICE_STATS";
+  case Error::device_lacks_mq:
+    return "device has neither MQ nor RSS";
+  case Error::control_refused:
+    return "device refused the command";
+  case Error::control_ack_invalid:
+    return "device gave no valid answer";
+  case Error::control_timed_out:
+    return "device did not answer, 'net reset' tries again";
+  case Error::filter_table_full:
+    return "table full";
   case Error::frame_too_short:
     return "frame too short";
   case Error::frame_too_long:

@@ -35,6 +35,7 @@ enum class Error : std::uint8_t {
   queue_too_small,               ///< cannot hold one packet
   queue_already_in_use,          ///< QueueReady or QueuePFN is set after reset
   queue_rejected,                ///< the device did not take the queue's address
+  queue_reset_failed,            ///< the device did not reset the queue, or has no register for it (2.6.1)
   config_unstable,               ///< the configuration generation never settled (2.5.1)
   device_needs_reset,            ///< NEEDS_RESET is set (2.1.1)
   device_failed,                 ///< recovery was given up; `net reset` tries again
@@ -43,6 +44,19 @@ enum class Error : std::uint8_t {
   ring_broken,    ///< an earlier used entry was invalid: only a reset helps
   chain_empty,    ///< a chain without a descriptor
   chain_too_long, ///< longer than the queue can ever hold
+  // virtio: control queue
+  device_lacks_ctrl_rx,             ///< no VIRTIO_NET_F_CTRL_RX: no receive modes, no address tables
+  device_lacks_ctrl_rx_extra,       ///< no VIRTIO_NET_F_CTRL_RX_EXTRA
+  device_lacks_ctrl_vlan,           ///< no VIRTIO_NET_F_CTRL_VLAN
+  device_lacks_ctrl_mac_addr,       ///< no VIRTIO_NET_F_CTRL_MAC_ADDR
+  device_lacks_ctrl_guest_offloads, ///< no VIRTIO_NET_F_CTRL_GUEST_OFFLOADS
+  device_lacks_notf_coal,           ///< neither VIRTIO_NET_F_NOTF_COAL nor VIRTIO_NET_F_VQ_NOTF_COAL
+  device_lacks_device_stats,        ///< no VIRTIO_NET_F_DEVICE_STATS
+  device_lacks_mq,                  ///< neither VIRTIO_NET_F_MQ nor VIRTIO_NET_F_RSS
+  control_refused,                  ///< the device answered a command with VIRTIO_NET_ERR
+  control_ack_invalid,              ///< the ack is neither OK nor ERR, or was not written
+  control_timed_out,                ///< the device did not answer; its control queue is out of use until a reset
+  filter_table_full,                ///< no room for one more address
   // network
   frame_too_short,       ///< under 14 bytes, an Ethernet header
   frame_too_long,        ///< above mtu + 14 (+ 4 with a VLAN tag)

@@ -4,9 +4,9 @@
 //   receive() hands frames out -> the consumer reads them -> release() takes them back, in any order.
 //   send() takes requests -> the device reads their segments -> reclaim() gives the cookies back.
 //
-// Owner: one hart's main loop. No call waits, but for a reset (reset(), or a
-// recovery inside service()), which waits for the device up to a second. None is for interrupt context. Between send()
-// and reclaim() the caller leaves the segments' memory alone, between release() and the next receive() the frame's.
+// Owner: one hart's main loop. No call waits, but for a reset (reset(), or a recovery inside service()), which waits for
+// the device up to a second, and for the commands of NetControl. None is for interrupt context. Between send() and
+// reclaim() the caller leaves the segments' memory alone, between release() and the next receive() the frame's.
 #pragma once
 
 #include <cstddef>
@@ -41,28 +41,48 @@ enum class Checksum : std::uint8_t {
   partial, ///< data vouched for, but the field holds only the pseudo-header sum: complete from csum_start/csum_offset
 };
 
+/// How a received super-frame was coalesced, or one to be sent shall be segmented (VIRTIO 1.3, 5.1.6).
+enum class Gso : std::uint8_t {
+  none,
+  tcp4,
+  tcp6,
+  udp_fragments, ///< UFO: IPv4 fragments of one datagram
+  udp_segments,  ///< USO: datagrams of their own
+};
+
 /// A received frame, Ethernet header first, without virtio header and FCS.
 struct RxFrame {
   Segment first;                 ///< the frame's first bytes; all of them unless `more` is not empty
   std::span<const Segment> more; ///< the rest of a frame that came in several buffers
-  std::uint32_t length{0};       ///< of the whole frame
+  std::uint32_t length{0};       ///< of the whole frame; above mtu + 18 only with a gso other than none, or a jumbo
   std::uint16_t buffer{0};       ///< the driver's handle; not for the consumer
   Checksum checksum{Checksum::none};
+  Gso gso{Gso::none};
   std::uint16_t csum_start{0};  ///< with partial: where summing starts, in bytes from the frame's start
   std::uint16_t csum_offset{0}; ///< with partial: where the sum goes, from csum_start
+  std::uint16_t gso_size{0};    ///< with gso: payload bytes of one segment; 0 if the device did not say
+  bool ecn{false};              ///< with gso tcp4 or tcp6: congestion was signalled in it
+  std::uint8_t hash_report{0};  ///< with HASH_REPORT: what `hash` was computed over (5.1.6.4.5); 0: there is none
+  std::uint32_t hash{0};
+  std::uint16_t coalesced_segments{0}; ///< with RSC_EXT: how many segments the device merged; 0 if it does not say
+  std::uint16_t duplicate_acks{0};     ///< likewise: duplicate ACKs it merged
 
   [[nodiscard]] std::span<const std::byte> head() const { return {first.data, first.length}; }
 };
 
-/// What the device shall do to a frame on the way out. Only `none` is accepted unless the features for more were
-/// negotiated.
+/// What the device shall do to a frame on the way out (VIRTIO 1.3, 5.1.6.2). Only what check_request() grants.
+///
+/// With `checksum` the device sums from csum_start to the frame's end and stores the result at csum_start + csum_offset;
+/// the caller has put the pseudo-header's sum there, and filled in every checksum before it (the IPv4 header's).
+/// `gso` asks for segments of gso_size payload bytes each, and needs `checksum` and all headers in the first segment.
+/// prepare_offload() (offload.hpp) fills this in from a frame.
 struct Offload {
-  enum class Kind : std::uint8_t { none, checksum, tcp4, tcp6, udp };
-  Kind kind{Kind::none};
+  bool checksum{false};
+  Gso gso{Gso::none};
   std::uint16_t csum_start{0};
   std::uint16_t csum_offset{0};
   std::uint16_t gso_size{0};
-  std::uint16_t header_length{0};
+  std::uint16_t header_length{0}; ///< with gso: of all headers, the transport's included
 };
 
 /// The caller's word for one of its requests; the driver only carries it.
@@ -96,11 +116,20 @@ struct Link {
 
 /// Events that service() reports to the composition root's listener, in main-loop context.
 class NetDevice;
-enum class NetEvent : std::uint8_t { link_changed, recovered, failed };
+enum class NetEvent : std::uint8_t {
+  link_changed,
+  mtu_changed,
+  announced,  ///< the device asked for it, and peers were told where this address is; a stack may add its own ARP
+  tx_timeout, ///< frames in flight made no progress; they come back as not sent
+  recovered,
+  failed,
+};
 struct NetListener {
   void (*function)(void* context, NetDevice& device, NetEvent event){nullptr};
   void* context{nullptr};
 };
+
+class NetControl;
 
 class NetDevice {
  public:
@@ -114,7 +143,7 @@ class NetDevice {
   /// Gives back finished requests; returns the count.
   [[nodiscard]] virtual std::size_t reclaim(std::span<TxCompletion> out) = 0;
   /// Why send() would refuse the request for good: frame_too_short, frame_too_long, offload_not_supported, chain_empty,
-  /// chain_too_long.
+  /// chain_too_long, invalid_argument (an offload that points outside the frame).
   [[nodiscard]] virtual bsp::Result<void> check_request(const TxRequest& request) const = 0;
 
   /// Deals with what the interrupt handler has flagged: configuration changes, recovery. Bounded; call it in every
@@ -146,6 +175,8 @@ class NetDevice {
   /// False after recovery was given up, until reset() succeeds.
   [[nodiscard]] virtual bool usable() const = 0;
   virtual void set_listener(NetListener listener) = 0;
+  /// Receive filters, offloads, coalescing; null for a device that has none of it.
+  [[nodiscard]] virtual NetControl* control() { return nullptr; }
   /// What `net info`, `net regs` and `net queue` show; null for a device that is not virtio.
   [[nodiscard]] virtual const virtio::Diagnostics* diagnostics() const { return nullptr; }
 

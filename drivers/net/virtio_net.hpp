@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The virtio network device (VIRTIO 1.3, 5.1) as a NetDevice, over any transport.
+// The virtio network device (VIRTIO 1.3, 5.1) as a NetDevice, over any transport and either ring format.
+//
+//   virtio_net_features.cpp  what is accepted of an offer
+//   virtio_net_init.cpp      bringing up: queues, buffers, configuration
+//   virtio_net_rx.cpp        receive, release
+//   virtio_net_tx.cpp        send, reclaim
+//   virtio_net_control.cpp   what is told over the control queue, and told again after a reset
+//   virtio_net_recovery.cpp  events, watchdog, recovery by reset
 //
 // Owner: one hart's main loop; handle_interrupt() alone runs in interrupt context, acknowledges, masks and flags.
 // Invariants:
@@ -20,26 +27,35 @@
 #include "bsp/clock.hpp"
 #include "bsp/dma.hpp"
 #include "drivers/irqchip/irqchip.hpp"
+#include "drivers/net/control_queue.hpp"
+#include "drivers/net/net_control.hpp"
 #include "drivers/net/net_device.hpp"
+#include "drivers/net/virtio_net_features.hpp"
+#include "drivers/net/virtio_net_settings.hpp"
 #include "drivers/net/virtio_net_spec.hpp"
 #include "drivers/virtio/device_init.hpp"
 #include "drivers/virtio/diagnostics.hpp"
-#include "drivers/virtio/split_ring.hpp"
+#include "drivers/virtio/ring.hpp"
 #include "drivers/virtio/transport.hpp"
 
 namespace net {
 
-class VirtioNet final : public NetDevice, public virtio::Diagnostics {
+class VirtioNet final : public NetDevice, public NetControl, public virtio::Diagnostics {
  public:
   struct Config {
     std::string_view name;    ///< "net0"; must outlive the device
     std::uint16_t queue_size; ///< at most so many descriptors a queue; rounded down to a power of two, at least 2
     std::uint64_t mac_seed;   ///< for a local address, if the device gives none
     bsp::DmaArena* arena;
-    irqchip::Irqchip* irqchip; ///< null: polled
+    irqchip::Irqchip* irqchip;     ///< null: polled
+    std::size_t receive_budget{0}; ///< bytes for receive buffers; less than queue_size * 2048 counts as that
+    virtio::FeatureSet refused{};  ///< never accepted, whatever is offered: for tests and comparisons
   };
 
-  static constexpr std::size_t receive_buffer_bytes = 2048;
+  /// A receive buffer, unless one must hold a jumbo frame or a super-frame alone.
+  static constexpr std::size_t small_buffer_bytes = 2048;
+  /// Big buffers are used only if the budget holds this many.
+  static constexpr std::size_t min_big_buffers = 16;
 
   /// Builds the device in `place` and brings it up to DRIVER_OK. On error `place` is empty and the device has FAILED
   /// set. The transport must outlive it. Errors: those of DeviceInit and of the queues, out_of_dma_memory, interrupt_*.
@@ -76,6 +92,28 @@ class VirtioNet final : public NetDevice, public virtio::Diagnostics {
   [[nodiscard]] bool usable() const override { return state_ != State::failed; }
   void set_listener(NetListener listener) override { listener_ = listener; }
   [[nodiscard]] const virtio::Diagnostics* diagnostics() const override { return this; }
+  [[nodiscard]] NetControl* control() override { return this; }
+
+  // NetControl
+  [[nodiscard]] bsp::Result<void> set_mac(const MacAddress& mac) override;
+  [[nodiscard]] bsp::Result<void> set_receive_mode(ReceiveMode mode, bool on) override;
+  [[nodiscard]] bool receive_mode(ReceiveMode mode) const override;
+  [[nodiscard]] bsp::Result<void> add_multicast(const MacAddress& group) override;
+  [[nodiscard]] bsp::Result<void> remove_multicast(const MacAddress& group) override;
+  [[nodiscard]] std::span<const MacAddress> multicast() const override;
+  [[nodiscard]] bool multicast_overflow() const override;
+  [[nodiscard]] bsp::Result<void> add_vlan(std::uint16_t id) override;
+  [[nodiscard]] bsp::Result<void> remove_vlan(std::uint16_t id) override;
+  [[nodiscard]] bool has_vlan(std::uint16_t id) const override;
+  [[nodiscard]] bsp::Result<void> announce() override;
+  [[nodiscard]] bsp::Result<void> set_coalescing(TrafficDirection direction, Coalescing values) override;
+  [[nodiscard]] Coalescing coalescing(TrafficDirection direction) const override;
+  [[nodiscard]] bool can_coalesce() const override;
+  [[nodiscard]] bool offload(std::size_t index, OffloadState& out) const override;
+  [[nodiscard]] bsp::Result<void> set_offload(std::string_view name, bool on) override;
+  [[nodiscard]] bsp::Result<void> set_queue_pairs(std::uint16_t pairs) override;
+  [[nodiscard]] bsp::Result<void> device_stats(void (*function)(void* context, const DeviceStat& stat),
+                                               void* context) override;
 
   // virtio::Diagnostics
   [[nodiscard]] std::string_view transport_name() const override { return transport_.name(); }
@@ -88,8 +126,8 @@ class VirtioNet final : public NetDevice, public virtio::Diagnostics {
   [[nodiscard]] virtio::FeatureSet offered_features() const override { return offered_; }
   [[nodiscard]] virtio::FeatureSet accepted_features() const override { return accepted_; }
   [[nodiscard]] std::size_t header_size() const override { return header_size_; }
-  [[nodiscard]] std::size_t receive_buffer_size() const override { return receive_buffer_bytes; }
-  [[nodiscard]] std::size_t queue_count() const override { return virtio_net::queue_count; }
+  [[nodiscard]] std::size_t receive_buffer_size() const override { return rx_buffer_bytes_; }
+  [[nodiscard]] std::size_t queue_count() const override { return control_.usable() ? 3 : 2; }
   [[nodiscard]] bool queue_state(std::size_t index, virtio::QueueState& out) const override;
   [[nodiscard]] bool register_value(std::size_t index, virtio::RegisterValue& out) const override {
     return transport_.register_value(index, out);
@@ -101,9 +139,13 @@ class VirtioNet final : public NetDevice, public virtio::Diagnostics {
 
   /// A queue with what its owner needs to drive it.
   struct Queue {
-    virtio::SplitRing ring;
+    virtio::Ring ring;
     virtio::Doorbell doorbell;
-    std::uint16_t size_max{0}; ///< what the device allows
+    std::uint16_t index{0};
+    std::uint16_t size_max{0};             ///< what the device allows
+    std::uint64_t moved_at{0};             ///< ticks: when the watchdog last saw it move
+    std::uint16_t in_flight_then{0};       ///< and what was in flight then
+    bool kicked{false};                    ///< by the watchdog, since it last moved
   };
   struct RxBuffer {
     BufferOwner owner;
@@ -112,6 +154,24 @@ class VirtioNet final : public NetDevice, public virtio::Diagnostics {
   struct TxSlot {
     Cookie cookie;
     std::uint32_t bytes;
+  };
+  /// The cookie of the driver's own announcement; never given to reclaim().
+  static constexpr Cookie own_cookie{UINT64_MAX};
+
+  /// The segments of a frame in several buffers, behind its first; RxFrame::more points into one until release().
+  struct SegmentBlock {
+    static constexpr std::size_t max_segments = 40;
+    std::array<Segment, max_segments> segments;
+  };
+  static constexpr std::size_t segment_blocks = 32;
+  /// A frame whose buffers have not all come yet (5.1.6.4).
+  struct Assembly {
+    RxFrame frame{};
+    SegmentBlock* block{nullptr};
+    std::uint16_t missing{0}; ///< buffers that still belong to it; 0: none is being put together
+    std::uint16_t count{0};   ///< segments in `block`
+    bool dropping{false};     ///< it will not be delivered
+    std::uint64_t since{0};   ///< ticks
   };
   /// The configuration fields that belong to one generation.
   struct ConfigFields {
@@ -128,19 +188,42 @@ class VirtioNet final : public NetDevice, public virtio::Diagnostics {
   [[nodiscard]] bsp::Result<void> bring_up_once();
   [[nodiscard]] bsp::Result<void> attach_interrupt();
   void detach_interrupt();
+  [[nodiscard]] virtio::FeatureSet choose_features();
+  [[nodiscard]] OfferLimits read_offer_limits(virtio::FeatureSet offered) const;
+  [[nodiscard]] bool mtu_is_usable(std::uint16_t mtu, virtio::FeatureSet wanted);
+  void choose_receive_buffers();
   [[nodiscard]] bsp::Result<void> allocate();
-  [[nodiscard]] virtio::FeatureSet choose_features(virtio::FeatureSet offered);
-  [[nodiscard]] bool mtu_is_usable();
+  [[nodiscard]] bsp::Result<virtio::Ring> make_ring(std::uint16_t capacity, std::uint16_t indirect_entries);
   [[nodiscard]] bsp::Result<void> set_up_queue(Queue& queue, std::uint16_t index);
   [[nodiscard]] bsp::Result<void> read_config();
   [[nodiscard]] ConfigFields read_config_once() const;
   void take_mac(const ConfigFields& fields);
   void take_link(const ConfigFields& fields);
-  [[nodiscard]] std::uint16_t largest_mtu() const;
+  void take_mtu(const ConfigFields& fields);
+  [[nodiscard]] std::size_t receive_budget() const;
 
-  // Recovery (virtio_net_init.cpp).
+  // Control (virtio_net_control.cpp).
+  /// Sets the control queue up if it was negotiated. A device without it, or with a bad one, runs without.
+  void set_up_control();
+  /// Once the device is live: tells it again what was set, and what the standard has off by default.
+  void restore_settings();
+  /// The device asked for an announcement: makes one, or plans it if the last one was just before.
+  void answer_announce();
+  [[nodiscard]] bsp::Result<void> send_announcement();
+  [[nodiscard]] bsp::Result<void> command(std::uint8_t command_class, std::uint8_t command,
+                                          std::initializer_list<std::span<const std::byte>> data);
+  [[nodiscard]] bsp::Result<void> send_mac();
+  [[nodiscard]] bsp::Result<void> send_receive_mode(ReceiveMode mode);
+  [[nodiscard]] bsp::Result<void> send_multicast();
+  [[nodiscard]] bsp::Result<void> send_vlan(std::uint16_t id, bool add);
+  [[nodiscard]] bsp::Result<void> send_offloads();
+  [[nodiscard]] bsp::Result<void> send_coalescing(TrafficDirection direction);
+  [[nodiscard]] bsp::Result<void> send_rss();
+
+  // Events and recovery (virtio_net_recovery.cpp).
   void stop();
   void take_back_memory();
+  void take_back_chains(Queue& queue);
   void harvest();
   [[nodiscard]] bsp::Result<void> restart();
   void give_up();
@@ -150,15 +233,34 @@ class VirtioNet final : public NetDevice, public virtio::Diagnostics {
   void start_recovery(const char* reason);
   void quarantine_memory();
   void handle_config_change();
+  void watch();
+  void watch_transmit(std::uint64_t now);
+  void watch_receive(std::uint64_t now);
+  void tx_timed_out();
+  [[nodiscard]] bool reset_transmit_queue();
+  void note_fault(const Queue& queue);
 
-  // Data path (virtio_net.cpp).
+  // Data path (virtio_net_rx.cpp, virtio_net_tx.cpp).
   void kick(Queue& queue, std::optional<std::uint32_t> notification);
   [[nodiscard]] bool post_buffer(std::uint16_t buffer);
   void post_all_buffers();
-  [[nodiscard]] bool take_frame(const virtio::Used& used, RxFrame& out);
-  [[nodiscard]] bool queue_request(const TxRequest& request);
-  [[nodiscard]] TxCompletion complete(const virtio::Used& used);
-  void note_fault(const Queue& queue);
+  template <class Ring> [[nodiscard]] std::size_t receive_from(Ring& ring, std::span<RxFrame> out);
+  [[nodiscard]] bool take_buffer(const virtio::Used& used, RxFrame& out);
+  [[nodiscard]] bool start_frame(std::uint16_t buffer, std::uint32_t length, RxFrame& out);
+  [[nodiscard]] bool continue_frame(std::uint16_t buffer, std::uint32_t length, RxFrame& out);
+  [[nodiscard]] bool read_header(const std::byte* start, RxFrame& frame);
+  [[nodiscard]] bool finish_frame(RxFrame& frame);
+  void drop_assembly();
+  bool reject(std::uint64_t NetStats::*cause);
+  void give_back(std::uint16_t buffer);
+  [[nodiscard]] std::uint16_t buffer_of(const Segment& segment) const;
+  template <class Ring> [[nodiscard]] std::size_t send_on(Ring& ring, std::span<const TxRequest> requests);
+  template <class Ring> [[nodiscard]] bool queue_request(Ring& ring, const TxRequest& request);
+  template <class Ring> [[nodiscard]] std::size_t reclaim_from(Ring& ring, std::span<TxCompletion> out);
+  [[nodiscard]] bsp::Result<void> check_offload(const TxRequest& request, std::uint64_t total) const;
+  void write_header(std::byte* at, const TxRequest& request) const;
+  /// Counts a finished chain; false if it was the driver's own.
+  [[nodiscard]] bool complete(const virtio::Used& used, TxCompletion& out);
 
   virtio::Transport& transport_;
   Config config_;
@@ -166,22 +268,35 @@ class VirtioNet final : public NetDevice, public virtio::Diagnostics {
 
   virtio::FeatureSet offered_{};
   virtio::FeatureSet accepted_{};
+  OfferLimits limits_{}; ///< what the configuration says of the features offered
   std::uint16_t header_size_{virtio_net::header_size};
   bool interrupt_attached_{false};
   bool split_header_{false}; ///< legacy without ANY_LAYOUT: the header in a descriptor of its own (5.1.6.6)
+  bool mergeable_{false};    ///< MRG_RXBUF was accepted
 
   Queue rx_;
   Queue tx_;
-  bsp::DmaBuffer rx_memory_;  ///< as many buffers of receive_buffer_bytes as the ring has entries
-  bsp::DmaBuffer tx_headers_; ///< a Header a transmit descriptor
-  bsp::DmaBuffer tables_;     ///< private: the four spans below
+  ControlQueue control_;
+  NetSettings settings_;
+
+  bsp::DmaBuffer rx_memory_;  ///< the receive budget
+  bsp::DmaBuffer tx_headers_; ///< a header a transmit descriptor, and the announcement behind them
+  bsp::DmaBuffer tables_;     ///< private: the spans below
+  std::size_t rx_buffer_bytes_{small_buffer_bytes};
+  std::size_t rx_frame_limit_{0};     ///< the longest frame that is delivered
+  std::uint16_t rx_buffer_count_{0};  ///< buffers that rx_memory_ is divided into
   std::span<RxBuffer> rx_buffers_;
   std::span<std::uint16_t> rx_buffer_of_; ///< by token
   std::span<TxSlot> tx_slots_;            ///< by token
   std::span<TxCompletion> finished_;      ///< what a reset left for reclaim() to give back
   std::size_t finished_count_{0};
+  std::span<SegmentBlock> blocks_;
+  std::span<SegmentBlock*> free_blocks_;
+  std::size_t free_block_count_{0};
+  Assembly assembly_;
 
   MacAddress mac_{};
+  MacAddress config_mac_{}; ///< as the configuration has it
   bool mac_is_local_{false};
   Link link_{};
   std::uint16_t device_mtu_{default_mtu};
@@ -194,12 +309,15 @@ class VirtioNet final : public NetDevice, public virtio::Diagnostics {
   std::uint64_t recovered_at_{0};
   std::uint64_t recover_not_before_{0};
   std::uint64_t config_not_before_{0};
+  std::uint64_t watch_at_{UINT64_MAX}; ///< ticks: when the watchdog wants to look
+  bool interrupts_armed_{false};       ///< prepare_idle() asked for one, and none has come
 
   /// Written in interrupt context, read and cleared by the main loop.
   struct {
     std::atomic<std::uint64_t> interrupts{0};
     std::atomic<std::uint64_t> spurious{0};
     std::atomic<bool> config_change{false};
+    std::atomic<bool> used_buffer{false};
   } irq_;
 };
 

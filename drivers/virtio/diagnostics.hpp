@@ -14,8 +14,8 @@ namespace virtio {
 /// A snapshot of one virtqueue.
 struct QueueState {
   std::uint16_t index;
-  std::string_view role;   ///< "receive", "transmit"
-  std::string_view format; ///< "split"
+  std::string_view role;   ///< "receive", "transmit", "control"
+  std::string_view format; ///< "split", "packed"
   std::uint16_t size;
   std::uint16_t size_max;  ///< what the device allows
   std::uint16_t free;      ///< free descriptors
@@ -29,6 +29,13 @@ struct QueueState {
   std::uint16_t avail_event; ///< written by the device
   std::uint16_t in_flight;   ///< descriptors owned by the device
   bool broken;
+  bool packed; ///< the rest is meaningful; avail_idx and last_used are slots, used_idx, flags and events above are not
+  bool avail_wrap;            ///< wrap counter of the next slot to make available
+  bool used_wrap;             ///< wrap counter of the next slot to be used
+  std::uint16_t driver_event; ///< off_wrap of the driver event suppression structure
+  std::uint16_t driver_flags; ///< its flags: 0 enabled, 1 disabled, 2 one descriptor
+  std::uint16_t device_event; ///< the same of the device's structure, read now
+  std::uint16_t device_flags;
 };
 
 struct RegisterValue {

@@ -22,27 +22,9 @@
 #include "drivers/virtio/diagnostics.hpp"
 #include "drivers/virtio/spec.hpp"
 #include "drivers/virtio/transport.hpp"
+#include "drivers/virtio/virtqueue.hpp"
 
 namespace virtio {
-
-/// Contiguous bytes that a descriptor describes.
-struct Piece {
-  bsp::BusAddress address;
-  std::uint32_t length;
-};
-
-/// Names a chain in flight: the index of its head descriptor.
-using Token = std::uint16_t;
-
-/// A chain that the device gave back.
-struct Used {
-  Token token;
-  std::uint32_t length;   ///< bytes the device says it wrote: not checked, may exceed `writable`
-  std::uint32_t writable; ///< bytes it was allowed to write
-};
-
-/// Why a ring is broken.
-enum class RingFault : std::uint8_t { none, used_id_out_of_range, used_id_not_in_flight, used_index_jump };
 
 class SplitRing {
  public:
@@ -57,16 +39,12 @@ class SplitRing {
   /// A ring without memory: only good for being assigned to.
   SplitRing() = default;
 
-  /// Takes memory for a ring of up to `capacity` entries (a power of two, at most max_capacity).
-  /// Errors: out_of_dma_memory, invalid_argument.
+  /// Takes memory for a ring of up to `capacity` entries (a power of two, at most max_capacity), and for an indirect table
+  /// of `indirect_entries` descriptors a chain (0: the ring never uses one). Errors: out_of_dma_memory, invalid_argument.
   [[nodiscard]] static bsp::Result<SplitRing> create(bsp::DmaArena& arena, std::uint16_t capacity,
-                                                     std::uint32_t alignment);
+                                                     std::uint32_t alignment, std::uint16_t indirect_entries = 0);
 
-  struct Settings {
-    std::uint16_t index; ///< the queue's number
-    std::uint16_t size;  ///< a power of two, at most the capacity
-    bool event_idx;      ///< VIRTIO_F_EVENT_IDX was accepted
-  };
+  using Settings = RingSettings;
   /// Empties the ring and zeroes its memory. Only while the device does not have the queue: before it is enabled, or
   /// after a reset.
   void restart(const Settings& settings);
@@ -90,6 +68,11 @@ class SplitRing {
   /// called, after one register read, before sleeping with work in flight; it mends what a weakly ordered emulator or
   /// device lost.
   [[nodiscard]] std::optional<std::uint32_t> recheck_notification();
+  /// Whether chains were published that the device was not notified of, because it asked not to be.
+  [[nodiscard]] bool unannounced() const { return published_ != notified_; }
+  /// The value to store into the doorbell whatever the device asked for: the watchdog's kick. The same value again if
+  /// nothing new was exposed (2.9).
+  [[nodiscard]] std::uint32_t force_notification();
 
   // ---- the device gives back ----
 

@@ -74,6 +74,10 @@ class Transport {
   /// the device keeps it.
   [[nodiscard]] virtual bsp::Result<void> disable_queue(std::uint16_t index) = 0;
 
+  /// Resets one queue and waits until the device says that it did (2.6.1.1.2); only with RING_RESET accepted. It is set
+  /// up again as at first. Error::queue_reset_failed: only a device reset makes the queue's memory ours.
+  [[nodiscard]] virtual bsp::Result<void> reset_queue(std::uint16_t index) = 0;
+
   /// For interrupt context: reads the causes and acknowledges exactly those that it returns.
   [[nodiscard]] virtual InterruptCauses acknowledge() = 0;
 
