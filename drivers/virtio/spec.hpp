@@ -30,6 +30,7 @@ inline constexpr std::uint16_t max_queue_size = 32768;
 /// Descriptor flags (2.7.5).
 inline constexpr std::uint16_t desc_next = 1;
 inline constexpr std::uint16_t desc_write = 2;
+inline constexpr std::uint16_t desc_indirect = 4;
 
 /// avail.flags (2.7.6) and used.flags (2.7.8).
 inline constexpr std::uint16_t avail_no_interrupt = 1;
@@ -62,5 +63,45 @@ struct UsedHeader {
 };
 
 } // namespace split
+
+/// Packed virtqueue layout (2.8).
+namespace packed {
+
+inline constexpr std::uint16_t max_queue_size = 32768;
+
+/// Descriptor flags (2.8.1, 2.8.5 to 2.8.7).
+inline constexpr std::uint16_t desc_next = 1;
+inline constexpr std::uint16_t desc_write = 2;
+inline constexpr std::uint16_t desc_indirect = 4;
+inline constexpr std::uint16_t desc_avail = 1 << 7;
+inline constexpr std::uint16_t desc_used = 1 << 15;
+
+/// EventSuppression::flags (2.8.10); 3 is reserved.
+inline constexpr std::uint16_t event_enable = 0;
+inline constexpr std::uint16_t event_disable = 1;
+inline constexpr std::uint16_t event_desc = 2; ///< only with EVENT_IDX: for the descriptor that off_wrap names
+inline constexpr std::uint16_t event_flags_mask = 3;
+
+/// EventSuppression::off_wrap: the slot in bits 0 to 14, the wrap counter in bit 15.
+inline constexpr std::uint16_t event_offset_mask = 0x7fff;
+inline constexpr unsigned event_wrap_shift = 15;
+
+/// Available and used, in the ring; also an entry of an indirect table, whose id is not used (2.8.13, 2.8.7).
+struct Descriptor {
+  bsp::le64 addr;
+  bsp::le32 len;
+  bsp::le16 id;
+  bsp::le16 flags;
+};
+static_assert(sizeof(Descriptor) == 16);
+
+/// The driver's and the device's event suppression structure (2.8.14).
+struct EventSuppression {
+  bsp::le16 off_wrap;
+  bsp::le16 flags;
+};
+static_assert(sizeof(EventSuppression) == 4);
+
+} // namespace packed
 
 } // namespace virtio
