@@ -68,6 +68,10 @@ Result<void> LegacyMmioTransport::disable_queue(std::uint16_t index) {
   return {};
 }
 
+Result<void> LegacyMmioTransport::reset_queue(std::uint16_t /*index*/) {
+  return bsp::fail(Error::queue_reset_failed);
+}
+
 std::string_view LegacyMmioTransport::version_reason() const {
   return "the Version register reads 1 (legacy; on QEMU -global virtio-mmio.force-legacy=false gives 2)";
 }

@@ -39,6 +39,7 @@ inline constexpr Reg32<wo> queue_driver_low{0x090};
 inline constexpr Reg32<wo> queue_driver_high{0x094};
 inline constexpr Reg32<wo> queue_device_low{0x0a0};
 inline constexpr Reg32<wo> queue_device_high{0x0a4};
+inline constexpr Reg32<rw> queue_reset{0x0c0}; ///< exists only with RING_RESET accepted
 inline constexpr Reg32<ro> config_generation{0x0fc};
 } // namespace modern
 

@@ -67,6 +67,7 @@ class MmioTransport final : public MmioCommon {
   [[nodiscard]] std::uint32_t device_area_alignment() const override { return 4; }
   [[nodiscard]] bsp::Result<Doorbell> enable_queue(std::uint16_t index, const QueueMemory& memory) override;
   [[nodiscard]] bsp::Result<void> disable_queue(std::uint16_t index) override;
+  [[nodiscard]] bsp::Result<void> reset_queue(std::uint16_t index) override;
   [[nodiscard]] std::optional<std::uint32_t> config_generation() const override;
   [[nodiscard]] std::uint32_t version() const override { return mmio::version_modern; }
   [[nodiscard]] std::string_view version_reason() const override;
@@ -90,6 +91,8 @@ class LegacyMmioTransport final : public MmioCommon {
   [[nodiscard]] std::uint32_t device_area_alignment() const override { return page_size; }
   [[nodiscard]] bsp::Result<Doorbell> enable_queue(std::uint16_t index, const QueueMemory& memory) override;
   [[nodiscard]] bsp::Result<void> disable_queue(std::uint16_t index) override;
+  /// Always Error::queue_reset_failed: legacy has no queue reset.
+  [[nodiscard]] bsp::Result<void> reset_queue(std::uint16_t index) override;
   [[nodiscard]] std::optional<std::uint32_t> config_generation() const override { return std::nullopt; }
   [[nodiscard]] std::uint32_t version() const override { return mmio::version_legacy; }
   [[nodiscard]] std::string_view version_reason() const override;

@@ -21,7 +21,9 @@ constexpr std::uint16_t distance(std::uint16_t from, std::uint16_t to) {
 }
 } // namespace
 
-Result<SplitRing> SplitRing::create(bsp::DmaArena& arena, std::uint16_t capacity, std::uint32_t alignment) {
+Result<SplitRing> SplitRing::create(bsp::DmaArena& arena, std::uint16_t capacity, std::uint32_t alignment,
+                                    std::uint16_t indirect_entries) {
+  static_cast<void>(indirect_entries);
   if (!std::has_single_bit(capacity) || capacity > max_capacity) return bsp::fail(bsp::Error::invalid_argument);
   SplitRing ring;
   // 16 bytes is what the descriptor table needs (2.7.1); the legacy layout wants a page, which `alignment` is then.
@@ -112,6 +114,11 @@ std::optional<std::uint32_t> SplitRing::publish() {
 std::optional<std::uint32_t> SplitRing::recheck_notification() {
   if (broken() || published_ == notified_) return std::nullopt;
   if (!notification_due()) return std::nullopt;
+  return index_;
+}
+
+std::uint32_t SplitRing::force_notification() {
+  notified_ = published_;
   return index_;
 }
 
