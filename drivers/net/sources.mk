@@ -2,6 +2,9 @@
 SRCS += drivers/net/ethernet.cpp
 HOST_SRCS += drivers/net/ethernet.cpp
 TEST_SRCS += tests/unit/test_ethernet.cpp
+SRCS += drivers/net/offload.cpp
+HOST_SRCS += drivers/net/offload.cpp
+TEST_SRCS += tests/unit/test_offload.cpp
 SRCS += drivers/net/virtio_net.cpp drivers/net/virtio_net_init.cpp
 HOST_SRCS += drivers/net/virtio_net.cpp drivers/net/virtio_net_init.cpp
 TEST_SRCS += tests/unit/test_virtio_net_init.cpp tests/unit/test_virtio_net_legacy.cpp \
