@@ -19,18 +19,50 @@ namespace {
 constexpr std::uint16_t distance(std::uint16_t from, std::uint16_t to) {
   return static_cast<std::uint16_t>(to - from);
 }
+
+std::uint32_t total_length(std::span<const Piece> pieces) {
+  std::uint32_t bytes = 0;
+  for (const Piece& piece : pieces)
+    bytes += piece.length;
+  return bytes;
+}
+
+/// Writes a chain into `table` from slot `at` on; `next_of` says which slot follows another. Returns the slot behind
+/// the last one.
+template <class NextOf>
+Token write_chain(split::Descriptor* table, Token at, std::span<const Piece> readable, std::span<const Piece> writable,
+                  NextOf next_of) {
+  std::size_t left = readable.size() + writable.size();
+  const auto write = [&](const Piece& piece, std::uint16_t flags) {
+    split::Descriptor& descriptor = table[at];
+    at = next_of(at);
+    const bool last = --left == 0;
+    descriptor.addr.store(raw(piece.address));
+    descriptor.len.store(piece.length);
+    descriptor.flags.store(last ? flags : static_cast<std::uint16_t>(flags | split::desc_next));
+    descriptor.next.store(last ? Token{0} : at);
+  };
+  for (const Piece& piece : readable)
+    write(piece, 0);
+  for (const Piece& piece : writable)
+    write(piece, split::desc_write);
+  return at;
+}
 } // namespace
 
 Result<SplitRing> SplitRing::create(bsp::DmaArena& arena, std::uint16_t capacity, std::uint32_t alignment,
                                     std::uint16_t indirect_entries) {
-  static_cast<void>(indirect_entries);
   if (!std::has_single_bit(capacity) || capacity > max_capacity) return bsp::fail(bsp::Error::invalid_argument);
   SplitRing ring;
   // 16 bytes is what the descriptor table needs (2.7.1); the legacy layout wants a page, which `alignment` is then.
   ring.ring_ = TRY(arena.allocate(memory_size(capacity, alignment), std::max<std::size_t>(alignment, 16)));
   ring.private_ = TRY(arena.allocate(capacity * sizeof(Shadow), alignof(Shadow)));
+  if (indirect_entries != 0)
+    ring.tables_ = TRY(arena.allocate(std::size_t{capacity} * indirect_entries * sizeof(split::Descriptor), 16));
+  ring.shadow_ = ring.private_.as<Shadow>().data();
   ring.alignment_ = alignment;
   ring.capacity_ = capacity;
+  ring.indirect_entries_ = indirect_entries;
   return ring;
 }
 
@@ -39,6 +71,10 @@ void SplitRing::restart(const Settings& settings) {
   index_ = settings.index;
   size_ = settings.size;
   event_idx_ = settings.event_idx;
+  in_order_ = settings.in_order;
+  notification_data_ = settings.notification_data;
+  // No chain is longer than the queue, through a table neither (2.7.5.3.1).
+  indirect_limit_ = settings.indirect ? std::min(indirect_entries_, size_) : std::uint16_t{0};
 
   std::memset(ring_.data(), 0, ring_.size()); // used.flags and both indices start at 0 (2.7.10.1)
   descriptors_ = reinterpret_cast<split::Descriptor*>(ring_.data());
@@ -50,10 +86,10 @@ void SplitRing::restart(const Settings& settings) {
   avail_event_ = reinterpret_cast<bsp::le16*>(used_ring_ + size_);
 
   for (std::uint16_t i = 0; i < size_; i++)
-    shadow()[i] = {0, static_cast<std::uint16_t>(i + 1), 0};
-  free_head_ = 0;
+    shadow_[i] = {0, static_cast<std::uint16_t>((i + 1) & (size_ - 1)), 0}; // in table order from 0 (2.7.5)
+  free_head_ = oldest_ = 0;
   free_ = size_;
-  chains_ = 0;
+  chains_ = batch_left_ = 0;
   avail_idx_ = published_ = notified_ = last_used_ = 0;
   fault_ = RingFault::none;
   // An index just passed is the farthest away: no interrupt until request_interrupt() (2.7.7.1).
@@ -67,38 +103,37 @@ QueueMemory SplitRing::memory() const {
   return {size_, ring_.bus(), ring_.bus(driver_offset(size_)), ring_.bus(device_offset(size_, alignment_))};
 }
 
-void SplitRing::write_descriptors(std::span<const Piece> pieces, std::uint16_t flags, bool more_follow, Token& at) {
-  for (std::size_t i = 0; i < pieces.size(); i++) {
-    split::Descriptor& descriptor = descriptors_[at];
-    const bool last = i + 1 == pieces.size() && !more_follow;
-    const Token next = shadow()[at].next;
-    descriptor.addr.store(raw(pieces[i].address));
-    descriptor.len.store(pieces[i].length);
-    descriptor.flags.store(last ? flags : static_cast<std::uint16_t>(flags | split::desc_next));
-    descriptor.next.store(last ? std::uint16_t{0} : next);
-    at = next;
-  }
-}
-
 std::optional<Token> SplitRing::add(std::span<const Piece> readable, std::span<const Piece> writable) {
   const std::size_t count = readable.size() + writable.size();
-  if (count == 0 || count > free_ || broken()) return std::nullopt;
+  const bool indirect = count > 1 && count <= indirect_limit_;
+  const auto needed = indirect ? 1 : count;
+  if (needed == 0 || needed > free_ || broken()) return std::nullopt;
   const Token head = free_head_;
-  Token at = head;
-  write_descriptors(readable, 0, !writable.empty(), at);
-  write_descriptors(writable, split::desc_write, false, at);
-  free_head_ = at;
-  free_ = static_cast<std::uint16_t>(free_ - count);
-
-  std::uint32_t bytes = 0;
-  for (const Piece& piece : writable)
-    bytes += piece.length;
-  shadow()[head].writable = bytes;
-  shadow()[head].count = static_cast<std::uint16_t>(count);
+  if (indirect)
+    free_head_ = write_table(head, readable, writable);
+  else
+    free_head_ = write_chain(descriptors_, head, readable, writable, [this](Token at) { return shadow_[at].next; });
+  free_ = static_cast<std::uint16_t>(free_ - needed);
+  shadow_[head].writable = total_length(writable);
+  shadow_[head].count = static_cast<std::uint16_t>(needed);
   chains_++;
   avail_ring_[avail_idx_ & (size_ - 1)].store(head);
   avail_idx_++;
   return head;
+}
+
+/// The chain in the table that belongs to `head`, in sequence from its first entry, and one descriptor that refers to
+/// it (2.7.5.3). Returns the slot behind that one.
+Token SplitRing::write_table(Token head, std::span<const Piece> readable, std::span<const Piece> writable) {
+  const std::size_t offset = std::size_t{head} * indirect_entries_;
+  split::Descriptor* const table = tables_.as<split::Descriptor>().data() + offset;
+  const Token entries = write_chain(table, 0, readable, writable, [](Token at) { return static_cast<Token>(at + 1); });
+  split::Descriptor& descriptor = descriptors_[head];
+  descriptor.addr.store(raw(tables_.bus(offset * sizeof(split::Descriptor))));
+  descriptor.len.store(std::uint32_t{entries} * std::uint32_t{sizeof(split::Descriptor)});
+  descriptor.flags.store(split::desc_indirect);
+  descriptor.next.store(0);
+  return shadow_[head].next;
 }
 
 std::optional<std::uint32_t> SplitRing::publish() {
@@ -108,18 +143,24 @@ std::optional<std::uint32_t> SplitRing::publish() {
   published_ = avail_idx_;
   barrier::before_suppression_check(); // 2.7.13.4.1: the index before the look at used.flags or avail_event
   if (!notification_due()) return std::nullopt;
-  return index_; // 2.9: without NOTIFICATION_DATA the value is the queue's index
+  return notification();
 }
 
 std::optional<std::uint32_t> SplitRing::recheck_notification() {
   if (broken() || published_ == notified_) return std::nullopt;
   if (!notification_due()) return std::nullopt;
-  return index_;
+  return notification();
+}
+
+/// 2.9: the queue's index, and with NOTIFICATION_DATA the available index above it: next_off is its low 15 bits,
+/// next_wrap its highest.
+std::uint32_t SplitRing::notification() const {
+  return notification_data_ ? index_ | std::uint32_t{published_} << 16 : index_;
 }
 
 std::uint32_t SplitRing::force_notification() {
   notified_ = published_;
-  return index_;
+  return notification();
 }
 
 // With EVENT_IDX the standard asks for a notification when the entry at avail_event is among those just exposed
@@ -147,43 +188,77 @@ std::size_t SplitRing::take_used(std::span<Used> out) {
   if (broken() || size_ == 0) return 0;
   const std::uint16_t available = distance(last_used_, used_->idx.load());
   if (available == 0) return 0;
-  if (available > chains_) { // also an index that ran backwards
+  // Beyond what was exposed, also by running backwards: into a batch that was announced already, too.
+  if (available > distance(last_used_, published_) || available < batch_left_) {
     give_up(RingFault::used_index_jump);
     return 0;
   }
   barrier::after_used_index(); // 2.7.14: the index before the entries it announces
-  const std::size_t want = std::min<std::size_t>(available, out.size());
-  for (std::size_t i = 0; i < want; i++) {
-    const std::optional<Used> used = take_one(last_used_ & static_cast<std::uint16_t>(size_ - 1));
-    if (!used) return i;
-    out[i] = *used;
-    last_used_++;
-  }
-  return want;
+  const std::span<Used> wanted = out.first(std::min<std::size_t>(available, out.size()));
+  return in_order_ ? take_in_order(wanted, available) : take_any_order(wanted);
 }
 
-std::optional<Used> SplitRing::take_one(std::uint16_t slot) {
-  const std::uint32_t id = used_ring_[slot].id.load();
-  const std::uint32_t length = used_ring_[slot].len.load();
-  if (id >= size_) { // all 32 bits count
-    give_up(RingFault::used_id_out_of_range);
-    return std::nullopt;
+std::size_t SplitRing::take_any_order(std::span<Used> out) {
+  std::size_t taken = 0;
+  for (Used& used : out) {
+    const split::UsedElement& element = used_ring_[last_used_ & (size_ - 1)];
+    const std::uint32_t id = element.id.load();
+    const std::uint32_t length = element.len.load();
+    if (!check_id(id)) break;
+    Shadow& head = shadow_[id];
+    used = {static_cast<Token>(id), length, head.writable};
+    Token last = used.token;
+    for (std::uint16_t i = 1; i < head.count; i++)
+      last = shadow_[last].next;
+    shadow_[last].next = free_head_;
+    free_head_ = used.token;
+    free_ = static_cast<std::uint16_t>(free_ + head.count);
+    head.count = 0;
+    chains_--;
+    last_used_++;
+    taken++;
   }
-  Shadow& head = shadow()[id];
-  if (head.count == 0) { // never exposed, given back already, or the middle of a chain
-    give_up(RingFault::used_id_not_in_flight);
-    return std::nullopt;
+  return taken;
+}
+
+std::size_t SplitRing::take_in_order(std::span<Used> out, std::uint16_t available) {
+  std::uint16_t taken = 0;
+  for (Used& used : out) {
+    if (batch_left_ == 0 && !open_batch(static_cast<std::uint16_t>(available - taken))) break;
+    batch_left_--;
+    Shadow& head = shadow_[oldest_];
+    // What the batch skips is used in full (2.7.9).
+    used = {oldest_, batch_left_ == 0 ? batch_length_ : head.writable, head.writable};
+    oldest_ = static_cast<Token>((oldest_ + head.count) & (size_ - 1));
+    free_ = static_cast<std::uint16_t>(free_ + head.count);
+    head.count = 0;
+    chains_--;
+    last_used_++;
+    taken++;
   }
-  const Used used{static_cast<Token>(id), length, head.writable};
-  Token last = used.token;
-  for (std::uint16_t i = 1; i < head.count; i++)
-    last = shadow()[last].next;
-  free_ = static_cast<std::uint16_t>(free_ + head.count);
-  head.count = 0;
-  shadow()[last].next = free_head_;
-  free_head_ = used.token;
-  chains_--;
-  return used;
+  return taken;
+}
+
+/// Reads the used entry of the next batch, which stands where its first chain's would, and counts the chains up to the
+/// one it names: only those that the used index announced.
+bool SplitRing::open_batch(std::uint16_t available) {
+  const split::UsedElement& element = used_ring_[last_used_ & (size_ - 1)];
+  const std::uint32_t id = element.id.load();
+  const std::uint32_t length = element.len.load();
+  if (!check_id(id)) return false;
+  std::uint16_t chains = 1;
+  for (Token at = oldest_; at != id; at = static_cast<Token>((at + shadow_[at].count) & (size_ - 1)))
+    if (++chains > available) return give_up(RingFault::used_index_jump);
+  batch_left_ = chains;
+  batch_length_ = length;
+  return true;
+}
+
+bool SplitRing::check_id(std::uint32_t id) {
+  if (id >= size_) return give_up(RingFault::used_id_out_of_range); // all 32 bits count
+  // Never exposed, given back already, or the middle of a chain.
+  if (shadow_[id].count == 0) return give_up(RingFault::used_id_not_in_flight);
+  return true;
 }
 
 void SplitRing::suppress_interrupts() {

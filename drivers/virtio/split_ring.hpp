@@ -7,6 +7,8 @@
 //    words are read, each word once.
 //  - A used entry counts only if it names the head of a chain in flight. Anything else makes the ring broken, and it
 //    stays so until restart(): a broken ring is not an empty one.
+//  - With IN_ORDER chains lie one behind the other in the table, and the free descriptors follow the newest: one used
+//    entry may stand for a batch, and names its last chain (2.7.9).
 //  - The ring knows no transport: publish() says whether to notify and with which value, the owner stores it.
 //
 // Owner: one hart's main loop. Interrupt context may only call suppress_interrupts().
@@ -39,8 +41,9 @@ class SplitRing {
   /// A ring without memory: only good for being assigned to.
   SplitRing() = default;
 
-  /// Takes memory for a ring of up to `capacity` entries (a power of two, at most max_capacity), and for an indirect table
-  /// of `indirect_entries` descriptors a chain (0: the ring never uses one). Errors: out_of_dma_memory, invalid_argument.
+  /// Takes memory for a ring of up to `capacity` entries (a power of two, at most max_capacity), and for an indirect
+  /// table of `indirect_entries` descriptors a chain (0: the ring never uses one). Errors: out_of_dma_memory,
+  /// invalid_argument.
   [[nodiscard]] static bsp::Result<SplitRing> create(bsp::DmaArena& arena, std::uint16_t capacity,
                                                      std::uint32_t alignment, std::uint16_t indirect_entries = 0);
 
@@ -51,16 +54,20 @@ class SplitRing {
 
   [[nodiscard]] QueueMemory memory() const;
   /// Gives up the ring's memory: a device that never confirmed its reset may still write to it.
-  void quarantine() { ring_.quarantine(); }
+  void quarantine() {
+    ring_.quarantine();
+    tables_.quarantine();
+  }
 
   // ---- the driver gives ----
 
   [[nodiscard]] std::uint16_t free() const { return free_; }
   /// The token that the next add() will return; meaningless while free() is 0.
   [[nodiscard]] Token next_token() const { return free_head_; }
-  /// Queues one chain: device-readable pieces first, then device-writable ones (2.7.4.2). nullopt if there are not
-  /// enough free descriptors for all of it, or it is empty; nothing has changed then. The device does not see it before
-  /// publish().
+  /// Queues one chain: device-readable pieces first, then device-writable ones (2.7.4.2). With INDIRECT_DESC a chain of
+  /// two pieces or more that fits its indirect table takes one descriptor, else it takes one a piece. nullopt if there
+  /// are not enough free ones for all of it, or it is empty; nothing has changed then. The device does not see it
+  /// before publish().
   [[nodiscard]] std::optional<Token> add(std::span<const Piece> readable, std::span<const Piece> writable);
   /// Exposes everything added since. The value to store into the doorbell if the device wants to be notified.
   [[nodiscard]] std::optional<std::uint32_t> publish();
@@ -84,11 +91,11 @@ class SplitRing {
   [[nodiscard]] RingFault fault() const { return fault_; }
   /// Chains given to add() and not yet taken back.
   [[nodiscard]] std::uint16_t chains_in_flight() const { return chains_; }
-  [[nodiscard]] bool in_flight(Token token) const { return token < size_ && shadow()[token].count != 0; }
+  [[nodiscard]] bool in_flight(Token token) const { return token < size_ && shadow_[token].count != 0; }
 
   /// Strikes a chain off the books after a confirmed device reset; only restart() makes the ring usable again.
   void forget(Token token) {
-    shadow()[token].count = 0;
+    shadow_[token].count = 0;
     chains_--;
   }
 
@@ -109,8 +116,8 @@ class SplitRing {
   /// What the driver knows of a descriptor; never shared with the device.
   struct Shadow {
     std::uint32_t writable; ///< of the chain, at its head
-    std::uint16_t next;     ///< free list, or the chain
-    std::uint16_t count;    ///< descriptors of the chain in flight whose head this is; 0: not a head
+    std::uint16_t next;     ///< free list, or the chain; with IN_ORDER always the next slot
+    std::uint16_t count;    ///< ring descriptors of the chain in flight whose head this is; 0: not a head
   };
 
   [[nodiscard]] static constexpr std::size_t align_up(std::size_t value, std::size_t alignment) {
@@ -121,14 +128,22 @@ class SplitRing {
     return align_up(driver_offset(size) + 6 + 2 * std::size_t{size}, alignment);
   }
 
-  [[nodiscard]] std::span<Shadow> shadow() const { return private_.as<Shadow>(); }
   [[nodiscard]] bool notification_due();
-  void write_descriptors(std::span<const Piece> pieces, std::uint16_t flags, bool more_follow, Token& at);
-  [[nodiscard]] std::optional<Used> take_one(std::uint16_t slot);
-  void give_up(RingFault fault) { fault_ = fault; }
+  [[nodiscard]] std::uint32_t notification() const;
+  [[nodiscard]] Token write_table(Token head, std::span<const Piece> readable, std::span<const Piece> writable);
+  [[nodiscard]] std::size_t take_any_order(std::span<Used> out);
+  [[nodiscard]] std::size_t take_in_order(std::span<Used> out, std::uint16_t available);
+  [[nodiscard]] bool open_batch(std::uint16_t available);
+  [[nodiscard]] bool check_id(std::uint32_t id);
+  bool give_up(RingFault fault) {
+    fault_ = fault;
+    return false;
+  }
 
   bsp::DmaBuffer ring_;    ///< the three areas
   bsp::DmaBuffer private_; ///< Shadow[capacity]
+  bsp::DmaBuffer tables_;  ///< an indirect table for each head; empty if the ring never uses one
+  Shadow* shadow_{nullptr};
   split::Descriptor* descriptors_{nullptr};
   split::AvailHeader* avail_{nullptr};
   bsp::le16* avail_ring_{nullptr};
@@ -139,16 +154,23 @@ class SplitRing {
 
   std::uint32_t alignment_{4};
   std::uint16_t capacity_{0};
+  std::uint16_t indirect_entries_{0}; ///< of each table
+  std::uint16_t indirect_limit_{0};   ///< the longest chain that goes through a table; 0: none does
   std::uint16_t index_{0};
   std::uint16_t size_{0};
   std::uint16_t free_{0};
   std::uint16_t chains_{0};
   Token free_head_{0};
-  std::uint16_t avail_idx_{0}; ///< entries placed
-  std::uint16_t published_{0}; ///< entries exposed: avail.idx as the device sees it
-  std::uint16_t notified_{0};  ///< published_ at the last notification, at most size_ behind
-  std::uint16_t last_used_{0}; ///< used entries taken
+  std::uint16_t avail_idx_{0};    ///< entries placed
+  std::uint16_t published_{0};    ///< entries exposed: avail.idx as the device sees it
+  std::uint16_t notified_{0};     ///< published_ at the last notification, at most size_ behind
+  std::uint16_t last_used_{0};    ///< used entries taken
+  Token oldest_{0};               ///< with IN_ORDER: the head of the oldest chain in flight
+  std::uint16_t batch_left_{0};   ///< with IN_ORDER: chains of the batch in last_used_ on that were not taken yet
+  std::uint32_t batch_length_{0}; ///< the used length of its last chain
   bool event_idx_{false};
+  bool in_order_{false};
+  bool notification_data_{false};
   RingFault fault_{RingFault::none};
 };
 
