@@ -49,7 +49,7 @@ class PackedRing {
   [[nodiscard]] std::optional<Token> add(std::span<const Piece> readable, std::span<const Piece> writable);
   [[nodiscard]] std::optional<std::uint32_t> publish();
   [[nodiscard]] std::optional<std::uint32_t> recheck_notification();
-  [[nodiscard]] bool unannounced() const;
+  [[nodiscard]] bool unannounced() const { return unannounced_ != 0; }
   [[nodiscard]] std::uint32_t force_notification();
 
   [[nodiscard]] bool used_pending() const;
@@ -57,8 +57,12 @@ class PackedRing {
   [[nodiscard]] bool broken() const { return fault_ != RingFault::none; }
   [[nodiscard]] RingFault fault() const { return fault_; }
   [[nodiscard]] std::uint16_t chains_in_flight() const { return chains_; }
-  [[nodiscard]] bool in_flight(Token token) const;
-  void forget(Token token);
+  [[nodiscard]] bool in_flight(Token token) const { return token < size_ && shadow()[token].count != 0; }
+  void forget(Token token) {
+    shadow()[token].count = 0;
+    chains_--;
+    batch_open_ = false;
+  }
 
   void suppress_interrupts();
   [[nodiscard]] bool request_interrupt(std::uint16_t after = 1);
@@ -68,11 +72,71 @@ class PackedRing {
   [[nodiscard]] std::uint16_t capacity() const { return capacity_; }
 
  private:
+  /// What the driver knows of a buffer id; never shared with the device.
+  struct Shadow {
+    std::uint32_t writable; ///< bytes of the chain in flight that it names
+    std::uint16_t count;    ///< slots of that chain; 0: not in flight
+    Token next;             ///< free list; with IN_ORDER always the id that is given out next
+  };
+  /// A slot, and the flag bits that the wrap counter of this lap stands for (2.8.1).
+  struct Position {
+    std::uint16_t slot;
+    std::uint16_t flags;
+
+    void advance(std::uint16_t count, std::uint16_t size) {
+      slot = static_cast<std::uint16_t>(slot + count);
+      if (slot < size) return;
+      slot = static_cast<std::uint16_t>(slot - size);
+      flags ^= packed::desc_avail | packed::desc_used;
+    }
+    [[nodiscard]] bool wrap() const { return (flags & packed::desc_avail) != 0; }
+    /// As next_off and next_wrap, and as off_wrap of an event, name a slot.
+    [[nodiscard]] std::uint16_t off_wrap() const {
+      return static_cast<std::uint16_t>(slot | (wrap() ? 1U << packed::event_wrap_shift : 0U));
+    }
+  };
+
+  [[nodiscard]] std::span<Shadow> shadow() const { return private_.as<Shadow>(); }
+  [[nodiscard]] std::size_t events_offset() const { return std::size_t{capacity_} * sizeof(packed::Descriptor); }
+  void place(const Piece& piece, Token id, std::uint16_t flags);
+  [[nodiscard]] Piece write_table(Token id, std::span<const Piece> readable, std::span<const Piece> writable);
+  [[nodiscard]] std::uint32_t notification() const;
+  [[nodiscard]] bool notification_due();
+  [[nodiscard]] bool used_at(Position at) const;
+  [[nodiscard]] bool used_beyond(std::uint16_t offset) const;
+  [[nodiscard]] std::size_t take_any_order(std::span<Used> out);
+  [[nodiscard]] std::size_t take_in_order(std::span<Used> out);
+  [[nodiscard]] bool open_batch();
+  void give_up(RingFault fault) { fault_ = fault; }
+
+  bsp::DmaBuffer ring_;    ///< Descriptor[capacity], then the driver's and the device's event suppression structure
+  bsp::DmaBuffer tables_;  ///< indirect_entries descriptors a buffer id
+  bsp::DmaBuffer private_; ///< Shadow[capacity]
+  packed::Descriptor* descriptors_{nullptr};
+  packed::EventSuppression* driver_event_{nullptr};
+  packed::EventSuppression* device_event_{nullptr};
+
   std::uint16_t capacity_{0};
+  std::uint16_t indirect_entries_{0};
+  std::uint16_t index_{0};
   std::uint16_t size_{0};
-  std::uint16_t free_{0};
+  std::uint16_t free_{0}; ///< slots
   std::uint16_t chains_{0};
   Token free_id_{0};
+  std::uint16_t longest_table_{0}; ///< pieces that may go through an indirect table; 0: none
+  Position avail_{0, 0};           ///< the next slot to be written
+  Position published_{0, 0};       ///< the next slot to be made available: where the batch in preparation starts
+  Position used_{0, 0};            ///< the next slot to be used
+  std::uint16_t batch_flags_{0};   ///< of the slot at published_, which wait for publish()
+  std::uint16_t unpublished_{0};   ///< slots from published_ to avail_
+  std::uint16_t unannounced_{0};   ///< slots made available since the last notification, at most size_
+  Token oldest_id_{0};             ///< IN_ORDER: of the chain to be given back next
+  Token batch_last_{0};            ///< IN_ORDER: up to which the used descriptor reaches that was read last
+  std::uint32_t batch_length_{0};  ///< and the length in it
+  bool batch_open_{false};         ///< its chains are not all handed out
+  bool event_idx_{false};
+  bool in_order_{false};
+  bool notification_data_{false};
   RingFault fault_{RingFault::none};
 };
 

@@ -76,14 +76,13 @@ inline constexpr std::uint16_t desc_indirect = 4;
 inline constexpr std::uint16_t desc_avail = 1 << 7;
 inline constexpr std::uint16_t desc_used = 1 << 15;
 
-/// EventSuppression::flags (2.8.10); 3 is reserved.
+/// Event flags (2.8.10); 3 is reserved.
 inline constexpr std::uint16_t event_enable = 0;
 inline constexpr std::uint16_t event_disable = 1;
 inline constexpr std::uint16_t event_desc = 2; ///< only with EVENT_IDX: for the descriptor that off_wrap names
 inline constexpr std::uint16_t event_flags_mask = 3;
 
-/// EventSuppression::off_wrap: the slot in bits 0 to 14, the wrap counter in bit 15.
-inline constexpr std::uint16_t event_offset_mask = 0x7fff;
+/// off_wrap: the slot, and from this bit on the wrap counter.
 inline constexpr unsigned event_wrap_shift = 15;
 
 /// Available and used, in the ring; also an entry of an indirect table, whose id is not used (2.8.13, 2.8.7).
@@ -95,10 +94,13 @@ struct Descriptor {
 };
 static_assert(sizeof(Descriptor) == 16);
 
-/// The driver's and the device's event suppression structure (2.8.14).
+/// The driver's and the device's event suppression structure (2.8.14): le16 off_wrap, le16 flags. One word, so that
+/// either side sees the two only as they belong together.
 struct EventSuppression {
-  bsp::le16 off_wrap;
-  bsp::le16 flags;
+  bsp::le32 both;
+
+  [[nodiscard]] static constexpr std::uint16_t off_wrap(std::uint32_t both) { return static_cast<std::uint16_t>(both); }
+  [[nodiscard]] static constexpr std::uint16_t flags(std::uint32_t both) { return (both >> 16) & event_flags_mask; }
 };
 static_assert(sizeof(EventSuppression) == 4);
 
