@@ -17,7 +17,7 @@ constexpr std::string_view names[Interfaces::max_interfaces] = {"net0", "net1", 
                                                                 "net4", "net5", "net6", "net7"};
 
 /// Registers with all of the configuration that the driver may read.
-constexpr std::uint64_t network_window = virtio::mmio::config_offset + net::virtio_net::config::duplex + 1;
+constexpr std::uint64_t network_window = virtio::mmio::config_offset + net::virtio_net::config::size;
 
 /// Why nothing drives the slot; empty if it holds a network device. Without a controller everything is polled, and
 /// nobody needs an interrupt.
@@ -86,7 +86,8 @@ void Interfaces::bring_up_one(const Candidate& candidate, const std::optional<ir
                                       .queue_size = settings.queue_size,
                                       .mac_seed = settings.mac_seed ^ slot.address,
                                       .arena = &arena,
-                                      .irqchip = controller ? controller->chip : nullptr};
+                                      .irqchip = controller ? controller->chip : nullptr,
+                                      .receive_budget = settings.receive_budget};
   if (const bsp::Result<void> result = net::VirtioNet::create(interface.device, transport, config); !result) {
     slot.reason = to_string(result.error());
     bsp::log::warn("{}: {}", transport.name(), slot.reason);

@@ -24,6 +24,7 @@ class Interfaces {
 
   struct Settings {
     std::uint16_t queue_size;
+    std::size_t receive_budget{0}; ///< bytes an interface, see VirtioNet::Config
     std::uint64_t mac_seed;
   };
 

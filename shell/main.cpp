@@ -184,7 +184,9 @@ extern "C" [[noreturn]] void netbsp_main(std::uint64_t hart, const void* dtb) {
   if (tree != nullptr) {
     carve_arena(app, *tree);
     app.interfaces.bring_up(*tree, controller, app.arena,
-                            {.queue_size = board::net_queue_size, .mac_seed = clock::now_ticks() * 0x9e3779b97f4a7c15});
+                            {.queue_size = board::net_queue_size,
+                             .receive_budget = board::net_receive_budget,
+                             .mac_seed = clock::now_ticks() * 0x9e3779b97f4a7c15});
   }
 
   bsp::DmaBuffer capture; // of the arena, though no device reaches for it: it is the only memory of this size

@@ -3,8 +3,8 @@
 // 5.1.6.5).
 //
 // Whatever was set is remembered and set again after every reset of the device. Filters are best effort: a device may
-// deliver more than was asked for (5.1.6.5.1); who reads frames judges them. Every call may wait for the device, at most
-// control_timeout_ms. Owner: one hart's main loop.
+// deliver more than was asked for (5.1.6.5.1); who reads frames judges them. Every call may wait for the device, at
+// most control_timeout_ms. Owner: one hart's main loop.
 #pragma once
 
 #include <cstddef>
@@ -90,15 +90,16 @@ class NetControl {
 
   /// The offloads that were negotiated, receive first: index 0, 1, ... until false.
   [[nodiscard]] virtual bool offload(std::size_t index, OffloadState& out) const = 0;
-  /// Error::invalid_argument (no such name, or not negotiated), device_lacks_ctrl_guest_offloads, not_supported (fixed).
+  /// Error::invalid_argument (no such name, or not negotiated), device_lacks_ctrl_guest_offloads, not_supported
+  /// (fixed).
   [[nodiscard]] virtual bsp::Result<void> set_offload(std::string_view name, bool on) = 0;
 
   /// How many queue pairs carry traffic: 1 to what was set up. Error::invalid_argument, device_lacks_mq.
   [[nodiscard]] virtual bsp::Result<void> set_queue_pairs(std::uint16_t pairs) = 0;
 
   /// Asks the device for its own statistics, calls `function` for each. Error::device_lacks_device_stats.
-  [[nodiscard]] virtual bsp::Result<void>
-  device_stats(void (*function)(void* context, const DeviceStat& stat), void* context) = 0;
+  [[nodiscard]] virtual bsp::Result<void> device_stats(void (*function)(void* context, const DeviceStat& stat),
+                                                       void* context) = 0;
 
  protected:
   ~NetControl() = default;

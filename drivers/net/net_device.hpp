@@ -4,8 +4,8 @@
 //   receive() hands frames out -> the consumer reads them -> release() takes them back, in any order.
 //   send() takes requests -> the device reads their segments -> reclaim() gives the cookies back.
 //
-// Owner: one hart's main loop. No call waits, but for a reset (reset(), or a recovery inside service()), which waits for
-// the device up to a second, and for the commands of NetControl. None is for interrupt context. Between send() and
+// Owner: one hart's main loop. No call waits, but for a reset (reset(), or a recovery inside service()), which waits
+// for the device up to a second, and for the commands of NetControl. None is for interrupt context. Between send() and
 // reclaim() the caller leaves the segments' memory alone, between release() and the next receive() the frame's.
 #pragma once
 
@@ -72,10 +72,10 @@ struct RxFrame {
 
 /// What the device shall do to a frame on the way out (VIRTIO 1.3, 5.1.6.2). Only what check_request() grants.
 ///
-/// With `checksum` the device sums from csum_start to the frame's end and stores the result at csum_start + csum_offset;
-/// the caller has put the pseudo-header's sum there, and filled in every checksum before it (the IPv4 header's).
-/// `gso` asks for segments of gso_size payload bytes each, and needs `checksum` and all headers in the first segment.
-/// prepare_offload() (offload.hpp) fills this in from a frame.
+/// With `checksum` the device sums from csum_start to the frame's end and stores the result at csum_start +
+/// csum_offset; the caller has put the pseudo-header's sum there, and filled in every checksum before it (the IPv4
+/// header's). `gso` asks for segments of gso_size payload bytes each, and needs `checksum` and all headers in the first
+/// segment. prepare_offload() (offload.hpp) fills this in from a frame.
 struct Offload {
   bool checksum{false};
   Gso gso{Gso::none};

@@ -35,13 +35,13 @@ struct NetStats {
   std::uint64_t used_index_jump{0};
   std::uint64_t used_without_buffer{0};
   std::uint64_t needs_reset{0};
-  std::uint64_t device_resets{0}; ///< recoveries and `net reset`
-  std::uint64_t queue_resets{0};  ///< single queues, with RING_RESET
-  std::uint64_t tx_timeouts{0};   ///< frames in flight without progress for too long
-  std::uint64_t rekicks{0};       ///< notifications that were due but lost, repeated before idling
-  std::uint64_t watchdog_kicks{0};    ///< notifications repeated because nothing moved
-  std::uint64_t lost_interrupts{0};   ///< used buffers found though no interrupt told of them
-  std::uint64_t tx_ring_full{0};      ///< send() that found no room
+  std::uint64_t device_resets{0};   ///< recoveries and `net reset`
+  std::uint64_t queue_resets{0};    ///< single queues, with RING_RESET
+  std::uint64_t tx_timeouts{0};     ///< frames in flight without progress for too long
+  std::uint64_t rekicks{0};         ///< notifications that were due but lost, repeated before idling
+  std::uint64_t watchdog_kicks{0};  ///< notifications repeated because nothing moved
+  std::uint64_t lost_interrupts{0}; ///< used buffers found though no interrupt told of them
+  std::uint64_t tx_ring_full{0};    ///< send() that found no room
   std::uint64_t spurious_interrupts{0};
   std::uint64_t config_changes{0};
   std::uint64_t link_changes{0};

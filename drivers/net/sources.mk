@@ -5,7 +5,9 @@ TEST_SRCS += tests/unit/test_ethernet.cpp
 SRCS += drivers/net/offload.cpp
 HOST_SRCS += drivers/net/offload.cpp
 TEST_SRCS += tests/unit/test_offload.cpp
-SRCS += drivers/net/virtio_net.cpp drivers/net/virtio_net_init.cpp
-HOST_SRCS += drivers/net/virtio_net.cpp drivers/net/virtio_net_init.cpp
+VIRTIO_NET := drivers/net/virtio_net_features.cpp drivers/net/virtio_net_init.cpp drivers/net/virtio_net_recovery.cpp \
+              drivers/net/virtio_net_rx.cpp drivers/net/virtio_net_tx.cpp
+SRCS += $(VIRTIO_NET)
+HOST_SRCS += $(VIRTIO_NET)
 TEST_SRCS += tests/unit/test_virtio_net_init.cpp tests/unit/test_virtio_net_legacy.cpp \
              tests/unit/test_virtio_net_recovery.cpp tests/unit/test_virtio_net_rx.cpp tests/unit/test_virtio_net_tx.cpp

@@ -142,10 +142,12 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
     virtio::Ring ring;
     virtio::Doorbell doorbell;
     std::uint16_t index{0};
-    std::uint16_t size_max{0};             ///< what the device allows
-    std::uint64_t moved_at{0};             ///< ticks: when the watchdog last saw it move
-    std::uint16_t in_flight_then{0};       ///< and what was in flight then
-    bool kicked{false};                    ///< by the watchdog, since it last moved
+    std::uint16_t size_max{0}; ///< what the device allows
+    // The watchdog's notes of its last look.
+    std::uint64_t moved_at{0};       ///< ticks: when it last saw the queue move
+    std::uint64_t count_then{0};     ///< frames counted
+    std::uint16_t in_flight_then{0}; ///< chains
+    bool kicked{false};              ///< since it last moved
   };
   struct RxBuffer {
     BufferOwner owner;
@@ -157,6 +159,8 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   };
   /// The cookie of the driver's own announcement; never given to reclaim().
   static constexpr Cookie own_cookie{UINT64_MAX};
+  /// Bytes between two transmit headers.
+  static constexpr std::size_t header_room = 32;
 
   /// The segments of a frame in several buffers, behind its first; RxFrame::more points into one until release().
   struct SegmentBlock {
@@ -188,18 +192,24 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   [[nodiscard]] bsp::Result<void> bring_up_once();
   [[nodiscard]] bsp::Result<void> attach_interrupt();
   void detach_interrupt();
-  [[nodiscard]] virtio::FeatureSet choose_features();
+  [[nodiscard]] bsp::Result<virtio::FeatureSet> choose_features();
+  void take_features(virtio::FeatureSet accepted);
   [[nodiscard]] OfferLimits read_offer_limits(virtio::FeatureSet offered) const;
   [[nodiscard]] bool mtu_is_usable(std::uint16_t mtu, virtio::FeatureSet wanted);
+  [[nodiscard]] bool holds_big_buffers(std::size_t frame_size) const;
+  [[nodiscard]] std::size_t wanted_buffer_bytes() const;
+  [[nodiscard]] std::uint16_t largest_mtu() const;
+  [[nodiscard]] std::uint16_t ring_capacity() const;
   void choose_receive_buffers();
   [[nodiscard]] bsp::Result<void> allocate();
+  [[nodiscard]] static std::size_t table_bytes(std::size_t limit);
+  void carve_tables(std::size_t limit);
   [[nodiscard]] bsp::Result<virtio::Ring> make_ring(std::uint16_t capacity, std::uint16_t indirect_entries);
   [[nodiscard]] bsp::Result<void> set_up_queue(Queue& queue, std::uint16_t index);
   [[nodiscard]] bsp::Result<void> read_config();
   [[nodiscard]] ConfigFields read_config_once() const;
   void take_mac(const ConfigFields& fields);
   void take_link(const ConfigFields& fields);
-  void take_mtu(const ConfigFields& fields);
   [[nodiscard]] std::size_t receive_budget() const;
 
   // Control (virtio_net_control.cpp).
@@ -223,7 +233,7 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   // Events and recovery (virtio_net_recovery.cpp).
   void stop();
   void take_back_memory();
-  void take_back_chains(Queue& queue);
+  void take_back_chains();
   void harvest();
   [[nodiscard]] bsp::Result<void> restart();
   void give_up();
@@ -233,7 +243,9 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   void start_recovery(const char* reason);
   void quarantine_memory();
   void handle_config_change();
-  void watch();
+  [[nodiscard]] std::uint64_t watch_due() const;
+  void check_interrupts();
+  void watch(std::uint64_t now);
   void watch_transmit(std::uint64_t now);
   void watch_receive(std::uint64_t now);
   void tx_timed_out();
@@ -245,20 +257,24 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   [[nodiscard]] bool post_buffer(std::uint16_t buffer);
   void post_all_buffers();
   template <class Ring> [[nodiscard]] std::size_t receive_from(Ring& ring, std::span<RxFrame> out);
-  [[nodiscard]] bool take_buffer(const virtio::Used& used, RxFrame& out);
-  [[nodiscard]] bool start_frame(std::uint16_t buffer, std::uint32_t length, RxFrame& out);
+  /// Whether frames can be taken: none while the consumer holds all segment blocks.
+  [[nodiscard]] bool can_receive() const { return !mergeable_ || free_block_count_ != 0; }
+  [[nodiscard]] bool take_buffer(const virtio::Used& used, std::size_t rest, RxFrame& out);
+  [[nodiscard]] bool start_frame(std::uint16_t buffer, std::uint32_t length, std::size_t rest, RxFrame& out);
   [[nodiscard]] bool continue_frame(std::uint16_t buffer, std::uint32_t length, RxFrame& out);
   [[nodiscard]] bool read_header(const std::byte* start, RxFrame& frame);
   [[nodiscard]] bool finish_frame(RxFrame& frame);
   void drop_assembly();
   bool reject(std::uint64_t NetStats::*cause);
   void give_back(std::uint16_t buffer);
+  void give_back_to_nobody(const RxFrame& frame);
+  void free_block(const RxFrame& frame);
   [[nodiscard]] std::uint16_t buffer_of(const Segment& segment) const;
   template <class Ring> [[nodiscard]] std::size_t send_on(Ring& ring, std::span<const TxRequest> requests);
   template <class Ring> [[nodiscard]] bool queue_request(Ring& ring, const TxRequest& request);
   template <class Ring> [[nodiscard]] std::size_t reclaim_from(Ring& ring, std::span<TxCompletion> out);
   [[nodiscard]] bsp::Result<void> check_offload(const TxRequest& request, std::uint64_t total) const;
-  void write_header(std::byte* at, const TxRequest& request) const;
+  void write_header(std::byte* at, const TxRequest& request, std::uint32_t total) const;
   /// Counts a finished chain; false if it was the driver's own.
   [[nodiscard]] bool complete(const virtio::Used& used, TxCompletion& out);
 
@@ -273,6 +289,7 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   bool interrupt_attached_{false};
   bool split_header_{false}; ///< legacy without ANY_LAYOUT: the header in a descriptor of its own (5.1.6.6)
   bool mergeable_{false};    ///< MRG_RXBUF was accepted
+  bool sends_gso_{false};    ///< a HOST_TSO4/6, UFO or USO feature was accepted
 
   Queue rx_;
   Queue tx_;
@@ -280,11 +297,11 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   NetSettings settings_;
 
   bsp::DmaBuffer rx_memory_;  ///< the receive budget
-  bsp::DmaBuffer tx_headers_; ///< a header a transmit descriptor, and the announcement behind them
+  bsp::DmaBuffer tx_headers_; ///< a header a transmit chain
   bsp::DmaBuffer tables_;     ///< private: the spans below
   std::size_t rx_buffer_bytes_{small_buffer_bytes};
-  std::size_t rx_frame_limit_{0};     ///< the longest frame that is delivered
-  std::uint16_t rx_buffer_count_{0};  ///< buffers that rx_memory_ is divided into
+  std::size_t rx_frame_limit_{0};    ///< the longest frame that is delivered
+  std::uint16_t rx_buffer_count_{0}; ///< buffers that rx_memory_ is divided into
   std::span<RxBuffer> rx_buffers_;
   std::span<std::uint16_t> rx_buffer_of_; ///< by token
   std::span<TxSlot> tx_slots_;            ///< by token
@@ -309,8 +326,13 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   std::uint64_t recovered_at_{0};
   std::uint64_t recover_not_before_{0};
   std::uint64_t config_not_before_{0};
-  std::uint64_t watch_at_{UINT64_MAX}; ///< ticks: when the watchdog wants to look
-  bool interrupts_armed_{false};       ///< prepare_idle() asked for one, and none has come
+  std::uint64_t watch_at_{0};             ///< ticks: when the watchdog wants to look
+  std::uint64_t announce_at_{UINT64_MAX}; ///< ticks: when a planned announcement is due
+  bool announce_requested_{false};        ///< by the configuration, when last read
+  bool announcement_in_flight_{false};
+  bool interrupts_armed_{false};  ///< prepare_idle() found nothing to do, and no interrupt has come since
+  bool interrupts_proven_{false}; ///< the device has interrupted for used buffers
+  bool interrupts_lost_{false};   ///< used buffers came without, more than once
 
   /// Written in interrupt context, read and cleared by the main loop.
   struct {

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
+#include "drivers/net/net_device.hpp"
 #include "drivers/virtio/features.hpp"
 
 namespace net {
@@ -30,6 +32,11 @@ struct OfferLimits {
 
 /// GUEST_TSO4/6, UFO, USO4/6: those that make frames above the MTU arrive.
 [[nodiscard]] virtio::FeatureSet large_receive_features();
+
+/// What a received gso_type (5.1.6) means; nullopt if it is undefined, none, or not among what was accepted.
+[[nodiscard]] std::optional<Gso> received_gso(std::uint8_t type, virtio::FeatureSet accepted);
+/// The gso_type of a frame to be segmented by the device, without the ECN bit; nullopt if that was not accepted.
+[[nodiscard]] std::optional<std::uint8_t> sent_gso(Gso gso, virtio::FeatureSet accepted);
 
 /// Hash types this driver knows of (5.1.6.4.3.1: bits 0 to 8).
 inline constexpr std::uint32_t known_hash_types = 0x1ff;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Bringing the network device up (VIRTIO 1.3, 5.1.5), configuration changes, and recovery by reset.
+// Bringing the network device up (VIRTIO 1.3, 5.1.5): features, buffers, queues, configuration.
 #include <algorithm>
 #include <bit>
 
@@ -17,21 +17,12 @@ namespace log = bsp::log;
 
 namespace {
 
-/// Everything this driver can use; what is not here is never accepted (2.2.1).
-constexpr FeatureSet wanted_features{
-    Feature::net_mac,   Feature::net_status, Feature::net_mtu,         Feature::net_speed_duplex,
-    Feature::event_idx, Feature::any_layout, Feature::access_platform, Feature::order_platform,
-};
+/// Receive buffers start at multiples of this.
+constexpr std::size_t buffer_alignment = 64;
 
-constexpr std::size_t batch = 32;
-
-/// Recoveries in a row before giving up, and how long a device must behave to start counting anew.
-constexpr unsigned max_recoveries = 8;
-constexpr std::uint64_t good_behaviour_us = 1'000'000;
-/// The wait before the second recovery in a row; it doubles with each further one.
-constexpr std::uint64_t back_off_us = 1'000;
-/// Configuration changes are looked at this often at most, so that a device that flaps leaves time for frames.
-constexpr std::uint64_t config_interval_us = 10'000;
+constexpr std::size_t round_up(std::size_t value) {
+  return (value + buffer_alignment - 1) / buffer_alignment * buffer_alignment;
+}
 
 } // namespace
 
@@ -71,10 +62,12 @@ Result<void> VirtioNet::bring_up_once() {
   virtio::DeviceInit init{transport_};
   offered_ = TRY(init.begin());
   take_back_memory(); // the reset is confirmed
-  accepted_ = TRY(init.accept(choose_features(offered_)));
-  // 12 bytes on every modern device; legacy ones without MRG_RXBUF leave num_buffers out (5.1.6, 5.1.6.1).
-  header_size_ = transport_.legacy() ? virtio_net::legacy_header_size : virtio_net::header_size;
-  split_header_ = transport_.legacy() && !accepted_.has(Feature::any_layout);
+  const Result<FeatureSet> wanted = choose_features();
+  if (!wanted) {
+    init.fail();
+    return bsp::fail(wanted.error());
+  }
+  take_features(TRY(init.accept(*wanted)));
 
   std::optional<std::uint32_t> receive_notification; // filled before DRIVER_OK, announced after it (3.1.1, 5.1.5)
   const auto set_up = [&]() -> Result<void> {
@@ -82,6 +75,10 @@ Result<void> VirtioNet::bring_up_once() {
     TRY(attach_interrupt());
     TRY(set_up_queue(rx_, virtio_net::receive_queue));
     TRY(set_up_queue(tx_, virtio_net::transmit_queue));
+    set_up_control();
+    // The first command proves early that this device's interrupts arrive.
+    if (control_.usable()) static_cast<void>(control_.ring().request_interrupt());
+    choose_receive_buffers();
     post_all_buffers();
     receive_notification = rx_.ring.publish();
     TRY(read_config());
@@ -93,69 +90,177 @@ Result<void> VirtioNet::bring_up_once() {
   }
   state_ = State::live;
   kick(rx_, receive_notification);
+  restore_settings();
   return {};
 }
 
-FeatureSet VirtioNet::choose_features(FeatureSet offered) {
-  FeatureSet wanted = wanted_features;
-  // The configuration may be read during negotiation to decide whether a feature is usable (3.1.1 step 4).
-  if ((offered & transport_.allowed_features()).has(Feature::net_mtu) && !mtu_is_usable())
-    wanted.remove(Feature::net_mtu);
-  return wanted;
+// ---- features
+// ----------------------------------------------------------------------------------------------------------
+
+// The configuration may be read during negotiation to decide whether a feature is usable (3.1.1 step 4).
+Result<FeatureSet> VirtioNet::choose_features() {
+  FeatureSet wanted = supported_features().without(config_.refused) & offered_ & transport_.allowed_features();
+  // With CTRL_VLAN and no id set, a device drops every tagged frame.
+  if (settings_.vlan_count == 0) wanted.remove(Feature::net_ctrl_vlan);
+  // The rings have their memory already: a split one does not become a packed one.
+  if (rx_memory_.data() != nullptr && !rx_.ring.packed()) wanted.remove(Feature::ring_packed);
+  limits_ = TRY(virtio::read_stable_config(transport_, [&] { return read_offer_limits(wanted); }));
+  wanted = wanted.without(unusable_features(wanted, limits_));
+  if (!wanted.has(Feature::net_mrg_rxbuf) && !holds_big_buffers(virtio_net::max_gso_frame))
+    wanted = wanted.without(large_receive_features());
+  if (wanted.has(Feature::net_mtu) && !mtu_is_usable(limits_.mtu, wanted)) wanted.remove(Feature::net_mtu);
+  return close_dependencies(wanted);
 }
 
-// With MTU accepted every frame of that size must fit a receive buffer (5.1.4.2).
-bool VirtioNet::mtu_is_usable() {
-  const std::uint16_t mtu = transport_.config16(virtio_net::config::mtu);
-  if (mtu >= min_mtu && mtu <= largest_mtu()) return true;
-  log::warn("{}: device MTU {} is outside {}..{}, MTU not accepted", config_.name, mtu, min_mtu, largest_mtu());
+OfferLimits VirtioNet::read_offer_limits(FeatureSet offered) const {
+  namespace config = virtio_net::config;
+  OfferLimits limits;
+  if (offered.has(Feature::net_mtu)) limits.mtu = transport_.config16(config::mtu);
+  if (offered.has(Feature::net_mq) || offered.has(Feature::net_rss))
+    limits.max_queue_pairs = transport_.config16(config::max_virtqueue_pairs);
+  if (offered.has(Feature::net_rss) || offered.has(Feature::net_hash_report)) {
+    limits.rss_max_key_size = transport_.config8(config::rss_max_key_size);
+    limits.supported_hash_types = transport_.config32(config::supported_hash_types);
+  }
+  if (offered.has(Feature::net_rss))
+    limits.rss_max_table_length = transport_.config16(config::rss_max_indirection_table_length);
+  return limits;
+}
+
+// With MTU accepted every frame of that size must fit the receive buffers (5.1.4.2).
+bool VirtioNet::mtu_is_usable(std::uint16_t mtu, FeatureSet wanted) {
+  const bool fits = wanted.has(Feature::net_mrg_rxbuf) || holds_big_buffers(max_frame_size(mtu, true));
+  if (mtu >= min_mtu && fits) return true;
+  log::warn("{}: device MTU {} is {}, MTU not accepted", config_.name, mtu,
+            mtu < min_mtu ? "too small" : "more than the receive buffers hold");
   return false;
 }
 
-/// What a receive buffer holds beside the header, the Ethernet header and a VLAN tag.
-std::uint16_t VirtioNet::largest_mtu() const {
-  return receive_buffer_bytes - virtio_net::header_size - ethernet_header_size - vlan_tag_size;
+/// Whether frames of this size can have a buffer each. Once the memory is divided, it stays as it is.
+bool VirtioNet::holds_big_buffers(std::size_t frame_size) const {
+  const std::size_t need = virtio_net::hash_header_size + frame_size;
+  if (rx_memory_.data() != nullptr) return need <= rx_buffer_bytes_;
+  return need <= small_buffer_bytes || receive_budget() / round_up(need) >= min_big_buffers;
 }
 
-// Once: a re-initialisation uses the same memory again, which the reset before it has made ours.
-Result<void> VirtioNet::allocate() {
-  if (rx_memory_.data() != nullptr) return {};
-  const std::uint16_t limit =
-      std::bit_floor(std::clamp<std::uint16_t>(config_.queue_size, 2, virtio::SplitRing::max_capacity));
+void VirtioNet::take_features(FeatureSet accepted) {
+  accepted_ = accepted;
+  mergeable_ = accepted.has(Feature::net_mrg_rxbuf);
+  // 12 bytes on every modern device; legacy ones without MRG_RXBUF leave num_buffers out (5.1.6, 5.1.6.1).
+  header_size_ = transport_.legacy() && !mergeable_ ? virtio_net::legacy_header_size : virtio_net::header_size;
+  if (accepted.has(Feature::net_hash_report)) header_size_ = virtio_net::hash_header_size;
+  split_header_ = transport_.legacy() && !accepted.has(Feature::any_layout);
+  sends_gso_ = !((accepted & FeatureSet{Feature::net_host_tso4, Feature::net_host_tso6, Feature::net_host_ufo,
+                                        Feature::net_host_uso}) == FeatureSet{});
+}
+
+// ---- memory and queues
+// -------------------------------------------------------------------------------------------------
+
+std::uint16_t VirtioNet::ring_capacity() const {
+  return std::bit_floor(std::clamp<std::uint16_t>(config_.queue_size, 2, virtio::Ring::max_capacity));
+}
+
+std::size_t VirtioNet::receive_budget() const {
+  return std::max(config_.receive_budget, ring_capacity() * small_buffer_bytes);
+}
+
+/// What a receive buffer must hold, header included.
+std::size_t VirtioNet::wanted_buffer_bytes() const {
+  if (mergeable_) return small_buffer_bytes;
+  std::size_t frame = small_buffer_bytes - header_size_;
+  if (!((accepted_ & large_receive_features()) == FeatureSet{})) frame = virtio_net::max_gso_frame;
+  if (accepted_.has(Feature::net_mtu)) frame = std::max(frame, max_frame_size(limits_.mtu, true));
+  return round_up(header_size_ + frame);
+}
+
+/// What the receive buffers hold beside the header, the Ethernet header and a VLAN tag.
+std::uint16_t VirtioNet::largest_mtu() const {
+  if (mergeable_) return UINT16_MAX;
+  const std::size_t room = rx_buffer_bytes_ - header_size_ - ethernet_header_size - vlan_tag_size;
+  return static_cast<std::uint16_t>(std::min<std::size_t>(room, UINT16_MAX));
+}
+
+Result<virtio::Ring> VirtioNet::make_ring(std::uint16_t capacity, std::uint16_t indirect_entries) {
   bsp::DmaArena& arena = *config_.arena;
-  const std::uint32_t alignment = transport_.device_area_alignment();
-  virtio::SplitRing rx = TRY(virtio::SplitRing::create(arena, limit, alignment));
-  virtio::SplitRing tx = TRY(virtio::SplitRing::create(arena, limit, alignment));
-  bsp::DmaBuffer headers = TRY(arena.allocate(limit * sizeof(virtio_net::Header), 64));
-  const std::size_t table_bytes =
-      limit * (sizeof(TxSlot) + sizeof(TxCompletion) + sizeof(std::uint16_t) + sizeof(RxBuffer));
-  bsp::DmaBuffer tables = TRY(arena.allocate(table_bytes, 64));
-  rx_memory_ = TRY(arena.allocate(limit * receive_buffer_bytes, 4096));
+  if (accepted_.has(Feature::ring_packed)) return virtio::Ring {
+      TRY(virtio::PackedRing::create(arena, capacity, indirect_entries))
+    };
+  return virtio::Ring {
+    TRY(virtio::SplitRing::create(arena, capacity, transport_.device_area_alignment(), indirect_entries))
+  };
+}
+
+// Once: a re-initialisation uses the same memory again, which the reset before it has made ours. Only a device that no
+// longer offers packed rings gets new ones.
+Result<void> VirtioNet::allocate() {
+  const std::uint16_t limit = ring_capacity();
+  if (rx_memory_.data() != nullptr && rx_.ring.packed() == accepted_.has(Feature::ring_packed)) return {};
+  bsp::DmaArena& arena = *config_.arena;
+  virtio::Ring rx = TRY(make_ring(limit, 0));
+  virtio::Ring tx = TRY(make_ring(limit, max_tx_segments + 1));
+  if (rx_memory_.data() == nullptr) {
+    bsp::DmaBuffer headers = TRY(arena.allocate(limit * header_room, 64));
+    bsp::DmaBuffer tables = TRY(arena.allocate(table_bytes(limit), 64));
+    const std::size_t buffer_bytes = wanted_buffer_bytes();
+    rx_memory_ =
+        TRY(arena.allocate(std::min<std::size_t>(limit, receive_budget() / buffer_bytes) * buffer_bytes, 4096));
+    rx_buffer_bytes_ = buffer_bytes;
+    tx_headers_ = std::move(headers);
+    tables_ = std::move(tables);
+    carve_tables(limit);
+  }
   rx_.ring = std::move(rx);
   tx_.ring = std::move(tx);
-  tx_headers_ = std::move(headers);
-  tables_ = std::move(tables);
-
-  std::byte* at = tables_.data();
-  const auto carve = [&]<class T>(std::span<T>& table) {
-    table = {reinterpret_cast<T*>(at), limit};
-    at += limit * sizeof(T);
-  };
-  carve(tx_slots_); // widest alignment first
-  carve(finished_);
-  carve(rx_buffer_of_);
-  carve(rx_buffers_);
   return {};
+}
+
+std::size_t VirtioNet::table_bytes(std::size_t limit) {
+  return limit * (sizeof(TxSlot) + sizeof(TxCompletion) + sizeof(std::uint16_t) + sizeof(RxBuffer)) +
+         segment_blocks * (sizeof(SegmentBlock) + sizeof(SegmentBlock*));
+}
+
+void VirtioNet::carve_tables(std::size_t limit) {
+  std::byte* at = tables_.data();
+  const auto carve = [&]<class T>(std::span<T>& table, std::size_t count) {
+    table = {reinterpret_cast<T*>(at), count};
+    at += count * sizeof(T);
+  };
+  carve(blocks_, segment_blocks); // widest alignment first
+  carve(free_blocks_, segment_blocks);
+  carve(tx_slots_, limit);
+  carve(finished_, limit);
+  carve(rx_buffer_of_, limit);
+  carve(rx_buffers_, limit);
+  for (SegmentBlock& block : blocks_)
+    free_blocks_[free_block_count_++] = &block;
 }
 
 Result<void> VirtioNet::set_up_queue(Queue& queue, std::uint16_t index) {
+  queue.index = index;
   queue.size_max = TRY(transport_.max_queue_size(index));
-  const std::uint16_t size = std::min(std::bit_floor(queue.size_max), queue.ring.capacity());
+  const std::uint16_t usable = queue.ring.packed() ? queue.size_max : std::bit_floor(queue.size_max);
+  const std::uint16_t size = std::min(usable, queue.ring.capacity());
   if (size < 2) return bsp::fail(Error::queue_too_small); // header and frame may need a descriptor each
-  queue.ring.restart({index, size, accepted_.has(Feature::event_idx)});
+  queue.ring.restart({.index = index,
+                      .size = size,
+                      .event_idx = accepted_.has(Feature::event_idx),
+                      .in_order = accepted_.has(Feature::in_order),
+                      .indirect = accepted_.has(Feature::indirect_desc),
+                      .notification_data = accepted_.has(Feature::notification_data)});
   queue.doorbell = TRY(transport_.enable_queue(index, queue.ring.memory()));
   return {};
 }
+
+void VirtioNet::choose_receive_buffers() {
+  const std::size_t fitting = std::min(rx_buffers_.size(), rx_memory_.size() / rx_buffer_bytes_);
+  rx_buffer_count_ = static_cast<std::uint16_t>(fitting);
+  rx_frame_limit_ = mergeable_ ? std::max(virtio_net::max_gso_frame, max_frame_size(UINT16_MAX, true))
+                               : rx_buffer_bytes_ - header_size_;
+}
+
+// ---- configuration
+// -----------------------------------------------------------------------------------------------------
 
 // Fields are read only if their feature was accepted, hence offered (2.5.1), each with the width of the field
 // (4.2.2.2).
@@ -184,6 +289,11 @@ Result<void> VirtioNet::read_config() {
 }
 
 void VirtioNet::take_mac(const ConfigFields& fields) {
+  config_mac_ = fields.mac;
+  if (settings_.mac) {
+    mac_ = *settings_.mac;
+    return;
+  }
   if (accepted_.has(Feature::net_mac) && fields.mac.is_valid_unicast()) {
     mac_ = fields.mac;
     mac_is_local_ = false;
@@ -198,159 +308,12 @@ void VirtioNet::take_mac(const ConfigFields& fields) {
 
 void VirtioNet::take_link(const ConfigFields& fields) {
   link_ = {};
+  announce_requested_ =
+      accepted_.has(Feature::net_guest_announce) && (fields.status & virtio_net::status_announce) != 0;
   if (accepted_.has(Feature::net_status))
     link_.state = (fields.status & virtio_net::status_link_up) != 0 ? LinkState::up : LinkState::down;
   if (fields.speed <= virtio_net::speed_max) link_.speed_mbps = fields.speed;
   if (fields.duplex <= 1) link_.duplex = static_cast<Duplex>(fields.duplex);
-}
-
-// ---- events and recovery
-// -----------------------------------------------------------------------------------------------
-
-void VirtioNet::service() {
-  // Nobody interrupts: ask for what an interrupt would have told.
-  if (config_.irqchip == nullptr && transport_.acknowledge().config_change)
-    irq_.config_change.store(true, std::memory_order_relaxed);
-  if (state_ == State::recovering) {
-    if (bsp::clock::now_ticks() >= recover_not_before_) recover();
-    return;
-  }
-  const std::uint64_t now = bsp::clock::now_ticks();
-  if (state_ != State::live || !irq_.config_change.load(std::memory_order_relaxed) || now < config_not_before_) return;
-  config_not_before_ = now + bsp::clock::us_to_ticks(config_interval_us);
-  irq_.config_change.store(false, std::memory_order_relaxed); // before the look: a later change flags again
-  handle_config_change();
-}
-
-void VirtioNet::handle_config_change() {
-  stats_.config_changes++;
-  if ((transport_.status() & virtio::status::needs_reset) != 0) { // one possible cause (3.2.1)
-    stats_.needs_reset++;
-    start_recovery("device asks for it (NEEDS_RESET)");
-    return;
-  }
-  const LinkState before = link_.state;
-  if (const Result<void> result = read_config(); !result) {
-    log::warn("{}: {}, keeping the old values", config_.name, to_string(result.error()));
-    return;
-  }
-  if (link_.state == before) return;
-  stats_.link_changes++;
-  report(NetEvent::link_changed);
-}
-
-void VirtioNet::report(NetEvent event) {
-  if (listener_.function != nullptr) listener_.function(listener_.context, *this, event);
-}
-
-// The device broke its contract: nothing it says counts until it was reset, which service() does. Requests in flight
-// come back as not sent after that: nobody knows whether they were (2.1.1).
-void VirtioNet::start_recovery(const char* reason) {
-  if (state_ != State::live) return;
-  if (bsp::clock::ticks_to_us(bsp::clock::now_ticks() - recovered_at_) > good_behaviour_us) recoveries_ = 0;
-  if (recoveries_ == 0) log::warn("{}: {}, resetting the device", config_.name, reason);
-  schedule_recovery();
-}
-
-// The first reset comes at once, each further one in a row after twice the wait of the one before.
-void VirtioNet::schedule_recovery() {
-  state_ = State::recovering;
-  const std::uint64_t wait_us = recoveries_ == 0 ? 0 : back_off_us << (recoveries_ - 1);
-  recover_not_before_ = bsp::clock::now_ticks() + bsp::clock::us_to_ticks(wait_us);
-}
-
-void VirtioNet::recover() {
-  if (recoveries_ >= max_recoveries) return give_up();
-  recoveries_++;
-  const Result<void> result = restart();
-  recovered_at_ = bsp::clock::now_ticks();
-  if (result) return report(NetEvent::recovered);
-  log::warn("{}: reset {} failed: {}", config_.name, recoveries_, to_string(result.error()));
-  // A device that never ends its reset is not asked again: each time would cost the whole wait.
-  if (result.error() == Error::reset_timed_out) return give_up();
-  schedule_recovery();
-}
-
-// The device is stopped as well as it can be, and stays so until reset().
-void VirtioNet::give_up() {
-  stop();
-  state_ = State::failed;
-  if (transport_.status() != 0 && transport_.reset()) {
-    take_back_memory();
-    transport_.set_status(virtio::status::failed);
-  }
-  report(NetEvent::failed);
-}
-
-Result<void> VirtioNet::reset() {
-  if (state_ == State::live) harvest();
-  const Result<void> result = restart();
-  if (result) recoveries_ = 0;
-  return result;
-}
-
-// What the device has finished already is accounted for before it is reset: sent frames are sent, frames that nobody
-// will receive are dropped.
-void VirtioNet::harvest() {
-  virtio::Used used[batch];
-  while (tx_.ring.chains_in_flight() != 0) {
-    const std::size_t count = tx_.ring.take_used(used);
-    if (count == 0) break;
-    for (std::size_t i = 0; i < count; i++)
-      finished_[finished_count_ + i] = complete(used[i]);
-    finished_count_ += count;
-  }
-  while (const std::size_t count = rx_.ring.take_used(used))
-    stats_.rx_dropped += count;
-}
-
-Result<void> VirtioNet::restart() {
-  stop();
-  stats_.device_resets++;
-  irq_.config_change.store(false, std::memory_order_relaxed);
-  const Result<void> result = bring_up();
-  if (!result) state_ = State::failed;
-  return result;
-}
-
-// From here on the interrupt handler leaves the rings alone; their memory is the device's until a reset is confirmed.
-void VirtioNet::stop() {
-  const bsp::cpu::InterruptGuard guard;
-  state_ = State::down;
-}
-
-// Only after a confirmed reset (3.3.1). Frames with the consumer stay with the consumer.
-void VirtioNet::take_back_memory() {
-  for (RxBuffer& buffer : rx_buffers_)
-    if (buffer.owner == BufferOwner::device) buffer.owner = BufferOwner::nobody;
-  for (virtio::Token token = 0; token < tx_.ring.size(); token++) {
-    if (!tx_.ring.in_flight(token)) continue;
-    tx_.ring.forget(token);
-    finished_[finished_count_++] = {tx_slots_[token].cookie, false};
-    stats_.tx_dropped++;
-  }
-}
-
-void VirtioNet::quarantine_memory() {
-  rx_.ring.quarantine();
-  tx_.ring.quarantine();
-  tx_headers_.quarantine();
-  rx_memory_.quarantine();
-}
-
-void VirtioNet::shut_down() {
-  detach_interrupt();
-  const bool has_queues = state_ == State::live || state_ == State::recovering;
-  stop();
-  state_ = State::failed;
-  for (const std::uint16_t index : {virtio_net::receive_queue, virtio_net::transmit_queue})
-    if (has_queues && !transport_.disable_queue(index)) log::warn("{}: queue {} does not stop", config_.name, index);
-  if (const Result<void> result = transport_.reset(); !result) {
-    log::error("{}: {}", config_.name, to_string(result.error()));
-    quarantine_memory();
-    return;
-  }
-  take_back_memory();
 }
 
 } // namespace net

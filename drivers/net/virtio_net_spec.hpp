@@ -20,19 +20,20 @@ inline constexpr std::uint16_t max_queue_pairs = 0x7fff;
 
 /// Offsets in the configuration space (5.1.4).
 namespace config {
-inline constexpr std::uint32_t mac = 0;     ///< 6 x u8
-inline constexpr std::uint32_t status = 6;  ///< le16, with STATUS
-inline constexpr std::uint32_t max_virtqueue_pairs = 8; ///< le16, with MQ or RSS
-inline constexpr std::uint32_t mtu = 10;    ///< le16, with MTU
-inline constexpr std::uint32_t speed = 12;  ///< le32, with SPEED_DUPLEX
-inline constexpr std::uint32_t duplex = 16; ///< u8, with SPEED_DUPLEX
-inline constexpr std::uint32_t rss_max_key_size = 17;                  ///< u8, with RSS or HASH_REPORT
+inline constexpr std::uint32_t mac = 0;                               ///< 6 x u8
+inline constexpr std::uint32_t status = 6;                            ///< le16, with STATUS
+inline constexpr std::uint32_t max_virtqueue_pairs = 8;               ///< le16, with MQ or RSS
+inline constexpr std::uint32_t mtu = 10;                              ///< le16, with MTU
+inline constexpr std::uint32_t speed = 12;                            ///< le32, with SPEED_DUPLEX
+inline constexpr std::uint32_t duplex = 16;                           ///< u8, with SPEED_DUPLEX
+inline constexpr std::uint32_t rss_max_key_size = 17;                 ///< u8, with RSS or HASH_REPORT
 inline constexpr std::uint32_t rss_max_indirection_table_length = 18; ///< le16, with RSS
-inline constexpr std::uint32_t supported_hash_types = 20;              ///< le32, with RSS or HASH_REPORT
+inline constexpr std::uint32_t supported_hash_types = 20;             ///< le32, with RSS or HASH_REPORT
+inline constexpr std::uint32_t size = 24;                             ///< of all fields above
 } // namespace config
 
 inline constexpr std::uint16_t status_link_up = 1;
-inline constexpr std::uint16_t status_announce = 2; ///< with GUEST_ANNOUNCE
+inline constexpr std::uint16_t status_announce = 2;    ///< with GUEST_ANNOUNCE
 inline constexpr std::uint32_t speed_max = 0x7fffffff; ///< anything above means unknown
 
 /// The header before every frame (5.1.6). num_buffers is there on modern devices, and with MRG_RXBUF; little-endian on

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Receiving (VIRTIO 1.3, 5.1.6.3 and 5.1.6.4): buffers to the device, used buffers to frames, frames to the consumer
+// and back. A frame takes one buffer, or, with MRG_RXBUF, as many as the header of its first one says.
+#include <algorithm>
+
+#include "bsp/cpu.hpp"
+#include "bsp/panic.hpp"
+#include "bsp/shared.hpp"
+#include "drivers/net/virtio_net.hpp"
+
+namespace net {
+
+using virtio::Feature;
+using virtio::Piece;
+using virtio::Used;
+using virtio_net::Header;
+
+namespace {
+
+constexpr std::size_t batch = 32;
+
+void count_one(std::atomic<std::uint64_t>& counter) {
+  // A single writer: load and store is enough, and cheaper than an atomic addition.
+  counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+} // namespace
+
+// ---- interrupt context
+// -------------------------------------------------------------------------------------------------
+
+void VirtioNet::handle_interrupt() {
+  count_one(irq_.interrupts);
+  const virtio::InterruptCauses causes = transport_.acknowledge();
+  if (!causes.any()) {
+    count_one(irq_.spurious);
+    return;
+  }
+  if (causes.config_change) irq_.config_change.store(true, std::memory_order_relaxed);
+  if (!causes.used_buffer) return;
+  irq_.used_buffer.store(true, std::memory_order_relaxed);
+  // A used-buffer cause speaks for every queue (4.2.3.4.1): they stay quiet until prepare_idle() asks again.
+  if (state_ == State::live) {
+    rx_.ring.suppress_interrupts();
+    tx_.ring.suppress_interrupts();
+    if (control_.usable()) control_.ring().suppress_interrupts();
+  }
+}
+
+// ---- buffers to the device
+// ---------------------------------------------------------------------------------------------
+
+bool VirtioNet::post_buffer(std::uint16_t buffer) {
+  const std::size_t offset = buffer * rx_buffer_bytes_;
+  const bsp::BusAddress start = rx_memory_.bus(offset);
+  const auto length = static_cast<std::uint32_t>(rx_buffer_bytes_);
+  bsp::sync_for_device(rx_memory_.bytes().subspan(offset, length));
+  std::optional<virtio::Token> token;
+  if (split_header_) {
+    const Piece pieces[] = {{start, header_size_}, {start + header_size_, length - header_size_}};
+    token = rx_.ring.add({}, pieces);
+  } else {
+    const Piece piece{start, length};
+    token = rx_.ring.add({}, {&piece, 1});
+  }
+  if (!token) return false;
+  rx_buffer_of_[*token] = buffer;
+  rx_buffers_[buffer].owner = BufferOwner::device;
+  return true;
+}
+
+void VirtioNet::post_all_buffers() {
+  for (std::uint16_t buffer = 0; buffer < rx_buffer_count_; buffer++)
+    if (rx_buffers_[buffer].owner == BufferOwner::nobody && !post_buffer(buffer)) return;
+}
+
+// ---- used buffers to frames
+// --------------------------------------------------------------------------------------------
+
+bool VirtioNet::reject(std::uint64_t NetStats::*cause) {
+  stats_.*cause += 1;
+  stats_.rx_errors++;
+  return false;
+}
+
+/// Everything the header says, read once. False if it cannot be, its cause counted.
+bool VirtioNet::read_header(const std::byte* start, RxFrame& frame) {
+  const auto& header = *reinterpret_cast<const Header*>(start);
+  const std::uint8_t flags = bsp::load_once(header.flags); // unknown bits are ignored (5.1.6.4.2)
+  const std::uint8_t type = bsp::load_once(header.gso_type);
+  if (accepted_.has(Feature::net_hash_report)) {
+    const auto& hash = *reinterpret_cast<const virtio_net::HashReport*>(start + sizeof(Header));
+    frame.hash_report = static_cast<std::uint8_t>(hash.report.load());
+    frame.hash = frame.hash_report == 0 ? 0 : hash.value.load(); // no meaning without a report (5.1.6.4.5)
+  }
+  if ((flags | type) == 0) return true;
+  if (type != virtio_net::gso_none) {
+    const std::optional<Gso> gso = received_gso(type, accepted_);
+    if (!gso) return reject(&NetStats::rx_gso_invalid);
+    frame.gso = *gso;
+    frame.ecn = (type & virtio_net::gso_ecn) != 0;
+    frame.gso_size = header.gso_size.load();
+  }
+  // Without GUEST_CSUM the flags mean nothing, and the consumer checks for itself.
+  if (!accepted_.has(Feature::net_guest_csum)) return true;
+  const bool coalesced = (flags & virtio_net::flag_rsc_info) != 0 && accepted_.has(Feature::net_rsc_ext);
+  if (coalesced) { // the two fields have another meaning then (5.1.6.4)
+    frame.coalesced_segments = header.csum_start.load();
+    frame.duplicate_acks = header.csum_offset.load();
+  } else if ((flags & virtio_net::flag_needs_csum) != 0) {
+    frame.checksum = Checksum::partial;
+    frame.csum_start = header.csum_start.load();
+    frame.csum_offset = header.csum_offset.load();
+    return true;
+  }
+  if ((flags & virtio_net::flag_data_valid) != 0) frame.checksum = Checksum::valid;
+  return true;
+}
+
+/// The checks that need the whole frame. False if it is not to be delivered, its cause counted.
+bool VirtioNet::finish_frame(RxFrame& frame) {
+  if (frame.length < ethernet_header_size) return reject(&NetStats::rx_frame_short);
+  if (frame.length > rx_frame_limit_) return reject(&NetStats::rx_frame_long);
+  if (frame.checksum == Checksum::partial &&
+      std::uint32_t{frame.csum_start} + frame.csum_offset + sizeof(std::uint16_t) > frame.length)
+    return reject(&NetStats::rx_checksum_invalid);
+  stats_.rx_packets++;
+  stats_.rx_bytes += frame.length;
+  return true;
+}
+
+/// The first buffer of a frame, which holds its header; `rest`: used buffers behind it that were taken already.
+bool VirtioNet::start_frame(std::uint16_t buffer, std::uint32_t length, std::size_t rest, RxFrame& out) {
+  std::byte* const start = rx_memory_.data() + buffer * rx_buffer_bytes_;
+  bsp::sync_for_cpu({start, length});
+  out = RxFrame{};
+  out.first = {start + header_size_, rx_memory_.bus(buffer * rx_buffer_bytes_ + header_size_), length - header_size_};
+  out.length = out.first.length;
+  out.buffer = buffer;
+  const std::uint16_t buffers =
+      mergeable_ ? reinterpret_cast<const Header*>(start)->num_buffers.load() : std::uint16_t{1};
+  if (buffers == 0) return reject(&NetStats::rx_num_buffers_invalid);
+  if (buffers - 1U > rest + rx_.ring.chains_in_flight()) {
+    start_recovery("num_buffers impossible"); // where the next frame starts is unknown
+    return reject(&NetStats::rx_num_buffers_invalid);
+  }
+  const bool fine = read_header(start, out);
+  if (buffers == 1) {
+    if (!fine || !finish_frame(out)) return false;
+    rx_buffers_[buffer].owner = BufferOwner::consumer;
+    return true;
+  }
+  assembly_ = {.frame = out, .missing = static_cast<std::uint16_t>(buffers - 1), .since = bsp::clock::now_ticks()};
+  if (!fine) return false; // without a block: what belongs to it is passed over
+  if (assembly_.missing > SegmentBlock::max_segments) return reject(&NetStats::rx_frame_long);
+  assembly_.block = free_blocks_[--free_block_count_];
+  rx_buffers_[buffer].owner = BufferOwner::consumer; // held until the frame is whole
+  return false;
+}
+
+/// One more buffer of the frame in assembly_; true once it is whole and fine.
+bool VirtioNet::continue_frame(std::uint16_t buffer, std::uint32_t length, RxFrame& out) {
+  assembly_.missing--;
+  if (assembly_.block == nullptr) return false; // being dropped
+  std::byte* const start = rx_memory_.data() + buffer * rx_buffer_bytes_;
+  bsp::sync_for_cpu({start, length});
+  assembly_.block->segments[assembly_.count++] = {start, rx_memory_.bus(buffer * rx_buffer_bytes_), length};
+  assembly_.frame.length += length;
+  rx_buffers_[buffer].owner = BufferOwner::consumer;
+  if (assembly_.missing != 0) return false;
+  if (!finish_frame(assembly_.frame)) {
+    drop_assembly();
+    return false;
+  }
+  out = assembly_.frame;
+  out.more = {assembly_.block->segments.data(), assembly_.count};
+  assembly_ = {};
+  return true;
+}
+
+/// Forgets a frame that is not whole; its buffers are nobody's then.
+void VirtioNet::drop_assembly() {
+  if (assembly_.block != nullptr) {
+    rx_buffers_[assembly_.frame.buffer].owner = BufferOwner::nobody;
+    for (std::uint16_t i = 0; i < assembly_.count; i++)
+      rx_buffers_[buffer_of(assembly_.block->segments[i])].owner = BufferOwner::nobody;
+    free_blocks_[free_block_count_++] = assembly_.block;
+  }
+  assembly_ = {};
+}
+
+std::uint16_t VirtioNet::buffer_of(const Segment& segment) const {
+  return static_cast<std::uint16_t>(static_cast<std::size_t>(segment.data - rx_memory_.data()) / rx_buffer_bytes_);
+}
+
+/// True if the used buffer completes a frame, which is in `out` then. The buffer is nobody's unless a frame holds it.
+bool VirtioNet::take_buffer(const Used& used, std::size_t rest, RxFrame& out) {
+  const std::uint16_t buffer = rx_buffer_of_[used.token];
+  rx_buffers_[buffer].owner = BufferOwner::nobody;
+  const bool first = assembly_.missing == 0;
+  const std::uint32_t least = first ? header_size_ : 1U;
+  // A length that cannot be says that the device does not know what it wrote where: start over with it.
+  if (used.length > used.writable || used.length < least) {
+    start_recovery("used length impossible");
+    drop_assembly();
+    return reject(used.length < least ? &NetStats::rx_length_under_header : &NetStats::rx_length_over_buffer);
+  }
+  return first ? start_frame(buffer, used.length, rest, out) : continue_frame(buffer, used.length, out);
+}
+
+template <class Ring> std::size_t VirtioNet::receive_from(Ring& ring, std::span<RxFrame> out) {
+  Used used[batch];
+  std::size_t taken = 0;
+  std::size_t frames = 0;
+  // Bounded by the ring: a device that keeps on giving bad entries does not keep us here. And by the segment blocks:
+  // each used buffer may start a frame that needs one.
+  while (frames < out.size() && taken < ring.size() && state_ == State::live) {
+    const std::size_t room = mergeable_ ? std::min(out.size() - frames, free_block_count_) : out.size() - frames;
+    const std::size_t count = ring.take_used({used, std::min(batch, room)});
+    if (count == 0) break;
+    taken += count;
+    for (std::size_t i = 0; i < count; i++) {
+      if (state_ != State::live) { // the device's word counts no more
+        rx_buffers_[rx_buffer_of_[used[i].token]].owner = BufferOwner::nobody;
+        stats_.rx_dropped++;
+      } else if (take_buffer(used[i], count - i - 1, out[frames])) {
+        frames++;
+      }
+    }
+  }
+  if (ring.broken() && state_ == State::live) note_fault(rx_);
+  if (state_ == State::live && frames < taken) { // rejected buffers go straight back
+    post_all_buffers();
+    kick(rx_, ring.publish());
+  }
+  return frames;
+}
+
+std::size_t VirtioNet::receive(std::span<RxFrame> out) {
+  stats_.polls++;
+  if (state_ != State::live) return 0;
+  return rx_.ring.visit([&](auto& ring) { return receive_from(ring, out); });
+}
+
+// ---- frames back
+// -------------------------------------------------------------------------------------------------------
+
+void VirtioNet::give_back(std::uint16_t buffer) {
+  if (buffer >= rx_buffer_count_ || rx_buffers_[buffer].owner != BufferOwner::consumer)
+    PANIC("net: a frame was released that was not received");
+  rx_buffers_[buffer].owner = BufferOwner::nobody;
+  // No room is possible only after a reset that made the ring smaller: then the ring is full without this buffer.
+  if (state_ == State::live) (void)post_buffer(buffer);
+}
+
+void VirtioNet::free_block(const RxFrame& frame) {
+  const auto offset = static_cast<std::size_t>(reinterpret_cast<const std::byte*>(frame.more.data()) -
+                                               reinterpret_cast<const std::byte*>(blocks_.data()));
+  if (offset % sizeof(SegmentBlock) != 0 || offset / sizeof(SegmentBlock) >= blocks_.size())
+    PANIC("net: a frame was released whose segments are not the driver's");
+  free_blocks_[free_block_count_++] = &blocks_[offset / sizeof(SegmentBlock)];
+}
+
+void VirtioNet::release(std::span<const RxFrame> frames) {
+  for (const RxFrame& frame : frames) {
+    give_back(frame.buffer);
+    if (frame.more.empty()) continue;
+    for (const Segment& segment : frame.more)
+      give_back(buffer_of(segment));
+    free_block(frame);
+  }
+  if (state_ == State::live) kick(rx_, rx_.ring.publish());
+}
+
+// Frames that no consumer saw; their buffers are posted with the next ones.
+void VirtioNet::give_back_to_nobody(const RxFrame& frame) {
+  rx_buffers_[frame.buffer].owner = BufferOwner::nobody;
+  if (frame.more.empty()) return;
+  for (const Segment& segment : frame.more)
+    rx_buffers_[buffer_of(segment)].owner = BufferOwner::nobody;
+  free_block(frame);
+}
+
+} // namespace net
