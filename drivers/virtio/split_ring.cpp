@@ -20,18 +20,16 @@ constexpr std::uint16_t distance(std::uint16_t from, std::uint16_t to) {
   return static_cast<std::uint16_t>(to - from);
 }
 
-std::uint32_t total_length(std::span<const Piece> pieces) {
-  std::uint32_t bytes = 0;
-  for (const Piece& piece : pieces)
-    bytes += piece.length;
-  return bytes;
-}
+struct Written {
+  Token after;            ///< the slot behind the chain
+  std::uint32_t writable; ///< bytes
+};
 
-/// Writes a chain into `table` from slot `at` on; `next_of` says which slot follows another. Returns the slot behind
-/// the last one.
+/// Writes a chain into `table` from slot `at` on; `next_of` says which slot follows another.
 template <class NextOf>
-Token write_chain(split::Descriptor* table, Token at, std::span<const Piece> readable, std::span<const Piece> writable,
-                  NextOf next_of) {
+Written write_chain(split::Descriptor* table, Token at, std::span<const Piece> readable,
+                    std::span<const Piece> writable, NextOf next_of) {
+  std::uint32_t bytes = 0;
   std::size_t left = readable.size() + writable.size();
   const auto write = [&](const Piece& piece, std::uint16_t flags) {
     split::Descriptor& descriptor = table[at];
@@ -44,9 +42,11 @@ Token write_chain(split::Descriptor* table, Token at, std::span<const Piece> rea
   };
   for (const Piece& piece : readable)
     write(piece, 0);
-  for (const Piece& piece : writable)
+  for (const Piece& piece : writable) {
     write(piece, split::desc_write);
-  return at;
+    bytes += piece.length;
+  }
+  return {at, bytes};
 }
 } // namespace
 
@@ -103,37 +103,51 @@ QueueMemory SplitRing::memory() const {
   return {size_, ring_.bus(), ring_.bus(driver_offset(size_)), ring_.bus(device_offset(size_, alignment_))};
 }
 
-std::optional<Token> SplitRing::add(std::span<const Piece> readable, std::span<const Piece> writable) {
-  const std::size_t count = readable.size() + writable.size();
-  const bool indirect = count > 1 && count <= indirect_limit_;
-  const auto needed = indirect ? 1 : count;
-  if (needed == 0 || needed > free_ || broken()) return std::nullopt;
+/// Enters the chain at free_head_ into the available ring; `next` is free then.
+inline Token SplitRing::queue(std::uint16_t descriptors, std::uint32_t writable, Token next) {
   const Token head = free_head_;
-  if (indirect)
-    free_head_ = write_table(head, readable, writable);
-  else
-    free_head_ = write_chain(descriptors_, head, readable, writable, [this](Token at) { return shadow_[at].next; });
-  free_ = static_cast<std::uint16_t>(free_ - needed);
-  shadow_[head].writable = total_length(writable);
-  shadow_[head].count = static_cast<std::uint16_t>(needed);
+  shadow_[head].writable = writable;
+  shadow_[head].count = descriptors;
+  free_head_ = next;
+  free_ = static_cast<std::uint16_t>(free_ - descriptors);
   chains_++;
   avail_ring_[avail_idx_ & (size_ - 1)].store(head);
   avail_idx_++;
   return head;
 }
 
-/// The chain in the table that belongs to `head`, in sequence from its first entry, and one descriptor that refers to
-/// it (2.7.5.3). Returns the slot behind that one.
-Token SplitRing::write_table(Token head, std::span<const Piece> readable, std::span<const Piece> writable) {
-  const std::size_t offset = std::size_t{head} * indirect_entries_;
+Token SplitRing::add_one(const Piece& piece, std::uint16_t flags) {
+  split::Descriptor& descriptor = descriptors_[free_head_];
+  descriptor.addr.store(raw(piece.address));
+  descriptor.len.store(piece.length);
+  descriptor.flags.store(flags);
+  descriptor.next.store(0);
+  return queue(1, flags == 0 ? 0 : piece.length, shadow_[free_head_].next);
+}
+
+std::optional<Token> SplitRing::add_chain(std::span<const Piece> readable, std::span<const Piece> writable) {
+  const std::size_t count = readable.size() + writable.size();
+  if (count > 1 && count <= indirect_limit_) return add_indirect(readable, writable);
+  if (count == 0 || count > free_ || broken()) return std::nullopt;
+  const Shadow* const shadow = shadow_;
+  const Written chain =
+      write_chain(descriptors_, free_head_, readable, writable, [shadow](Token at) { return shadow[at].next; });
+  return queue(static_cast<std::uint16_t>(count), chain.writable, chain.after);
+}
+
+/// The chain in the table that belongs to its head, in sequence from the first entry, and one descriptor that refers to
+/// it (2.7.5.3).
+std::optional<Token> SplitRing::add_indirect(std::span<const Piece> readable, std::span<const Piece> writable) {
+  if (free_ == 0 || broken()) return std::nullopt;
+  const std::size_t offset = std::size_t{free_head_} * indirect_entries_;
   split::Descriptor* const table = tables_.as<split::Descriptor>().data() + offset;
-  const Token entries = write_chain(table, 0, readable, writable, [](Token at) { return static_cast<Token>(at + 1); });
-  split::Descriptor& descriptor = descriptors_[head];
+  const Written chain = write_chain(table, 0, readable, writable, [](Token at) { return static_cast<Token>(at + 1); });
+  split::Descriptor& descriptor = descriptors_[free_head_];
   descriptor.addr.store(raw(tables_.bus(offset * sizeof(split::Descriptor))));
-  descriptor.len.store(std::uint32_t{entries} * std::uint32_t{sizeof(split::Descriptor)});
+  descriptor.len.store(chain.after * std::uint32_t{sizeof(split::Descriptor)});
   descriptor.flags.store(split::desc_indirect);
   descriptor.next.store(0);
-  return shadow_[head].next;
+  return queue(1, chain.writable, shadow_[free_head_].next);
 }
 
 std::optional<std::uint32_t> SplitRing::publish() {
@@ -198,26 +212,40 @@ std::size_t SplitRing::take_used(std::span<Used> out) {
   return in_order_ ? take_in_order(wanted, available) : take_any_order(wanted);
 }
 
+inline bool SplitRing::check_id(std::size_t id) {
+  if (id >= size_) return give_up(RingFault::used_id_out_of_range); // all 32 bits count
+  // Never exposed, given back already, or the middle of a chain.
+  if (shadow_[id].count == 0) return give_up(RingFault::used_id_not_in_flight);
+  return true;
+}
+
 std::size_t SplitRing::take_any_order(std::span<Used> out) {
+  // In registers through the batch: what it writes could be anything to the compiler.
+  Shadow* const shadow = shadow_;
   std::size_t taken = 0;
+  std::size_t freed = 0;
+  std::size_t free_head = free_head_;
   for (Used& used : out) {
-    const split::UsedElement& element = used_ring_[last_used_ & (size_ - 1)];
-    const std::uint32_t id = element.id.load();
+    const split::UsedElement& element = used_ring_[(last_used_ + taken) & (size_ - 1U)];
+    const std::size_t id = element.id.load();
     const std::uint32_t length = element.len.load();
     if (!check_id(id)) break;
-    Shadow& head = shadow_[id];
+    Shadow& head = shadow[id];
+    const std::size_t count = head.count;
     used = {static_cast<Token>(id), length, head.writable};
-    Token last = used.token;
-    for (std::uint16_t i = 1; i < head.count; i++)
-      last = shadow_[last].next;
-    shadow_[last].next = free_head_;
-    free_head_ = used.token;
-    free_ = static_cast<std::uint16_t>(free_ + head.count);
+    std::size_t last = id;
+    for (std::size_t i = 1; i < count; i++)
+      last = shadow[last].next;
+    shadow[last].next = static_cast<Token>(free_head);
+    free_head = id;
+    freed += count;
     head.count = 0;
-    chains_--;
-    last_used_++;
     taken++;
   }
+  free_head_ = static_cast<Token>(free_head);
+  free_ = static_cast<std::uint16_t>(free_ + freed);
+  chains_ = static_cast<std::uint16_t>(chains_ - taken);
+  last_used_ = static_cast<std::uint16_t>(last_used_ + taken);
   return taken;
 }
 
@@ -251,13 +279,6 @@ bool SplitRing::open_batch(std::uint16_t available) {
     if (++chains > available) return give_up(RingFault::used_index_jump);
   batch_left_ = chains;
   batch_length_ = length;
-  return true;
-}
-
-bool SplitRing::check_id(std::uint32_t id) {
-  if (id >= size_) return give_up(RingFault::used_id_out_of_range); // all 32 bits count
-  // Never exposed, given back already, or the middle of a chain.
-  if (shadow_[id].count == 0) return give_up(RingFault::used_id_not_in_flight);
   return true;
 }
 

@@ -68,7 +68,11 @@ class SplitRing {
   /// two pieces or more that fits its indirect table takes one descriptor, else it takes one a piece. nullopt if there
   /// are not enough free ones for all of it, or it is empty; nothing has changed then. The device does not see it
   /// before publish().
-  [[nodiscard]] std::optional<Token> add(std::span<const Piece> readable, std::span<const Piece> writable);
+  [[nodiscard]] std::optional<Token> add(std::span<const Piece> readable, std::span<const Piece> writable) {
+    if (readable.size() + writable.size() != 1) return add_chain(readable, writable);
+    if (free_ == 0 || broken()) return std::nullopt;
+    return readable.empty() ? add_one(writable.front(), split::desc_write) : add_one(readable.front(), 0);
+  }
   /// Exposes everything added since. The value to store into the doorbell if the device wants to be notified.
   [[nodiscard]] std::optional<std::uint32_t> publish();
   /// Looks at the device's suppression word once more: a value if a notification is due that was never sent. To be
@@ -130,11 +134,14 @@ class SplitRing {
 
   [[nodiscard]] bool notification_due();
   [[nodiscard]] std::uint32_t notification() const;
-  [[nodiscard]] Token write_table(Token head, std::span<const Piece> readable, std::span<const Piece> writable);
+  [[nodiscard]] Token add_one(const Piece& piece, std::uint16_t flags);
+  [[nodiscard]] std::optional<Token> add_chain(std::span<const Piece> readable, std::span<const Piece> writable);
+  [[nodiscard]] std::optional<Token> add_indirect(std::span<const Piece> readable, std::span<const Piece> writable);
+  [[nodiscard]] Token queue(std::uint16_t descriptors, std::uint32_t writable, Token next);
   [[nodiscard]] std::size_t take_any_order(std::span<Used> out);
   [[nodiscard]] std::size_t take_in_order(std::span<Used> out, std::uint16_t available);
   [[nodiscard]] bool open_batch(std::uint16_t available);
-  [[nodiscard]] bool check_id(std::uint32_t id);
+  [[nodiscard]] bool check_id(std::size_t id);
   bool give_up(RingFault fault) {
     fault_ = fault;
     return false;
