@@ -11,3 +11,7 @@ SRCS += $(VIRTIO_NET)
 HOST_SRCS += $(VIRTIO_NET)
 TEST_SRCS += tests/unit/test_virtio_net_init.cpp tests/unit/test_virtio_net_legacy.cpp \
              tests/unit/test_virtio_net_recovery.cpp tests/unit/test_virtio_net_rx.cpp tests/unit/test_virtio_net_tx.cpp
+CONTROL := drivers/net/control_queue.cpp drivers/net/virtio_net_control.cpp drivers/net/virtio_net_tuning.cpp \
+           drivers/net/virtio_net_device_stats.cpp
+SRCS += $(CONTROL)
+HOST_SRCS += $(CONTROL)

@@ -6,6 +6,8 @@
 //   virtio_net_rx.cpp        receive, release
 //   virtio_net_tx.cpp        send, reclaim
 //   virtio_net_control.cpp   what is told over the control queue, and told again after a reset
+//   virtio_net_tuning.cpp    likewise: queue pairs and hashing, offloads, coalescing
+//   virtio_net_device_stats.cpp  the statistics that the device keeps
 //   virtio_net_recovery.cpp  events, watchdog, recovery by reset
 //
 // Owner: one hart's main loop; handle_interrupt() alone runs in interrupt context, acknowledges, masks and flags.
@@ -212,16 +214,31 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   void take_link(const ConfigFields& fields);
   [[nodiscard]] std::size_t receive_budget() const;
 
-  // Control (virtio_net_control.cpp).
+  // Control (virtio_net_control.cpp, virtio_net_tuning.cpp).
   /// Sets the control queue up if it was negotiated. A device without it, or with a bad one, runs without.
   void set_up_control();
+  [[nodiscard]] bsp::Result<void> enable_control();
   /// Once the device is live: tells it again what was set, and what the standard has off by default.
   void restore_settings();
   /// The device asked for an announcement: makes one, or plans it if the last one was just before.
   void answer_announce();
   [[nodiscard]] bsp::Result<void> send_announcement();
+  /// Counts it, and logs a failure once per kind until a command succeeds again.
   [[nodiscard]] bsp::Result<void> command(std::uint8_t command_class, std::uint8_t command,
-                                          std::initializer_list<std::span<const std::byte>> data);
+                                          std::initializer_list<std::span<const std::byte>> data,
+                                          ControlAnswer answer = {});
+  /// device_failed unless live, `lacking` unless the feature was accepted.
+  [[nodiscard]] bsp::Result<void> require(virtio::Feature feature, bsp::Error lacking) const;
+  [[nodiscard]] bool can_send(ReceiveMode mode) const;
+  /// As the device has to be told: set, or all multicast because of a full table.
+  [[nodiscard]] bool mode_is_on(ReceiveMode mode) const;
+  [[nodiscard]] bsp::Result<void> let_all_multicast_in(bool on);
+  void note_vlan(std::uint16_t id, bool there);
+  /// The receive offloads that the device shall have on: negotiated, not switched off, and with all they need.
+  [[nodiscard]] virtio::FeatureSet offloads_on() const;
+  void check_coalescing(std::uint16_t queue, const Coalescing& values);
+  [[nodiscard]] bsp::Result<void> queue_stats(std::uint16_t queue, std::uint64_t types,
+                                              void (*function)(void* context, const DeviceStat& stat), void* context);
   [[nodiscard]] bsp::Result<void> send_mac();
   [[nodiscard]] bsp::Result<void> send_receive_mode(ReceiveMode mode);
   [[nodiscard]] bsp::Result<void> send_multicast();
@@ -299,6 +316,7 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   bsp::DmaBuffer rx_memory_;  ///< the receive budget
   bsp::DmaBuffer tx_headers_; ///< a header a transmit chain
   bsp::DmaBuffer tables_;     ///< private: the spans below
+  bsp::DmaBuffer announcement_;
   std::size_t rx_buffer_bytes_{small_buffer_bytes};
   std::size_t rx_frame_limit_{0};    ///< the longest frame that is delivered
   std::uint16_t rx_buffer_count_{0}; ///< buffers that rx_memory_ is divided into
@@ -328,6 +346,9 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   std::uint64_t config_not_before_{0};
   std::uint64_t watch_at_{0};             ///< ticks: when the watchdog wants to look
   std::uint64_t announce_at_{UINT64_MAX}; ///< ticks: when a planned announcement is due
+  std::uint64_t announce_not_before_{0};
+  std::uint8_t control_failures_logged_{0}; ///< a bit a kind, since the last success
+  bool control_missing_logged_{false};
   bool announce_requested_{false};        ///< by the configuration, when last read
   bool announcement_in_flight_{false};
   bool interrupts_armed_{false};  ///< prepare_idle() found nothing to do, and no interrupt has come since
