@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "drivers/virtio/split_ring.hpp"
@@ -35,6 +36,7 @@ class SplitRingTest : public Utest {
   bsp::DmaBuffer data;
   virtio::SplitRing ring;
   bool event_idx{false};
+  virtio::RingSettings settings{}; ///< of the next restart(), which adds index, size and EVENT_IDX
 
   void setup() override {
     std::ranges::fill(bytes, std::byte{0xa5});
@@ -46,17 +48,23 @@ class SplitRingTest : public Utest {
     STRCMP_EQUAL("", memory.breaches().c_str());
   }
 
-  void create(std::uint16_t capacity, std::uint32_t alignment = 4) {
+  void create(std::uint16_t capacity, std::uint32_t alignment = 4, std::uint16_t indirect_entries = 0) {
     data = *arena.allocate(data_size, 64);
-    ring = *virtio::SplitRing::create(arena, capacity, alignment);
+    bsp::Result<virtio::SplitRing> made = virtio::SplitRing::create(arena, capacity, alignment, indirect_entries);
+    if (!made) FAIL("no memory for the ring");
+    ring = std::move(*made);
     // What the arena zeroed is dirty again, as after an earlier life of the ring.
     std::ranges::fill(bytes.first(arena.used()), std::byte{0xa5});
   }
   void restart(std::uint16_t size, bool with_event_idx, std::uint16_t index = 1) {
     event_idx = with_event_idx;
-    ring.restart({index, size, event_idx});
+    settings.index = index;
+    settings.size = size;
+    settings.event_idx = event_idx;
+    ring.restart(settings);
     const virtio::QueueMemory where = ring.memory();
-    device.go_live({where.size, raw(where.descriptor_area), raw(where.driver_area), raw(where.device_area)}, event_idx);
+    device.go_live({where.size, raw(where.descriptor_area), raw(where.driver_area), raw(where.device_area)},
+                   {.event_idx = event_idx, .indirect = settings.indirect, .in_order = settings.in_order});
   }
   void start(std::uint16_t size, bool with_event_idx) {
     create(size);
