@@ -19,7 +19,7 @@ struct Rule {
   In in;
 };
 /// The register tables of 4.2.2 and 4.2.4. What is not here does not exist: neither the shared-memory registers, which
-/// a network device has no use for, nor QueueReset without RING_RESET.
+/// a network device has no use for, nor QueueReset without RING_RESET accepted.
 constexpr Rule rules[] = {
     {0x000, "MagicValue", r, both},     {0x004, "Version", r, both},           {0x008, "DeviceID", r, both},
     {0x00c, "VendorID", r, both},       {0x010, "DeviceFeatures", r, both},    {0x014, "DeviceFeaturesSel", w, both},
@@ -29,7 +29,7 @@ constexpr Rule rules[] = {
     {0x050, "QueueNotify", w, both},    {0x060, "InterruptStatus", r, both},   {0x064, "InterruptACK", w, both},
     {0x070, "Status", rw, both},        {0x080, "QueueDescLow", w, v2},        {0x084, "QueueDescHigh", w, v2},
     {0x090, "QueueDriverLow", w, v2},   {0x094, "QueueDriverHigh", w, v2},     {0x0a0, "QueueDeviceLow", w, v2},
-    {0x0a4, "QueueDeviceHigh", w, v2},  {0x0fc, "ConfigGeneration", r, v2},
+    {0x0a4, "QueueDeviceHigh", w, v2},  {0x0c0, "QueueReset", rw, v2},         {0x0fc, "ConfigGeneration", r, v2},
 };
 
 struct Field {
@@ -57,8 +57,9 @@ const Rule* find_rule(std::uint32_t offset, FakeVirtioMmio::Version version) {
 
 constexpr std::uint32_t config_start = 0x100;
 constexpr std::uint32_t status_offset = 0x070;
+constexpr std::uint32_t queue_reset_offset = 0x0c0;
 constexpr bool is_queue_register(std::uint32_t offset) {
-  return (offset >= 0x030 && offset <= 0x044) || (offset >= 0x080 && offset <= 0x0a4);
+  return (offset >= 0x030 && offset <= 0x044) || (offset >= 0x080 && offset <= queue_reset_offset);
 }
 
 } // namespace
@@ -91,7 +92,8 @@ std::string FakeVirtioMmio::take_violations() {
 }
 
 bool FakeVirtioMmio::may_access(std::uint32_t offset, unsigned width, bool writing) {
-  const Rule* const rule = find_rule(offset, version_);
+  const bool missing = offset == queue_reset_offset && !has(virtio::Feature::ring_reset);
+  const Rule* const rule = missing ? nullptr : find_rule(offset, version_);
   const std::string verb = writing ? "write" : "read";
   if (breach(rule == nullptr, text("%s of offset %#llx, which is no register", verb, offset))) return false;
   const std::string name = rule->name;
@@ -167,8 +169,9 @@ FakeVirtioMmio::Queue* FakeVirtioMmio::selected_queue() {
 }
 
 std::uint32_t FakeVirtioMmio::load_queue(std::uint32_t offset) {
-  const Queue* const queue = selected_queue();
+  Queue* const queue = selected_queue();
   if (queue == nullptr) return 0;
+  if (offset == queue_reset_offset) return load_queue_reset(*queue);
   const bool busy = script.busy_queue == queue_sel_;
   if (offset == 0x034) {
     const bool in_use = legacy() && queue->pfn != 0;
@@ -177,6 +180,15 @@ std::uint32_t FakeVirtioMmio::load_queue(std::uint32_t offset) {
   must_read_back_ = false;
   if (offset == 0x040) return busy ? 0x80000 : queue->pfn;
   return queue->ready || busy ? 1 : 0;
+}
+
+std::uint32_t FakeVirtioMmio::load_queue_reset(Queue& queue) {
+  if (!queue.resetting) return 0;
+  if (*queue.resetting == never || (*queue.resetting)-- > 0) return 1;
+  queue = Queue{.size_max = queue.size_max};
+  queue.reset_alone = true;
+  if (on_queue_reset) on_queue_reset(*queue_sel_);
+  return 0;
 }
 
 std::uint64_t FakeVirtioMmio::load_config(std::uint32_t offset, unsigned width) {
@@ -297,7 +309,9 @@ void FakeVirtioMmio::store_queue(std::uint32_t offset, std::uint32_t value) {
   Queue* const queue = selected_queue();
   if (queue == nullptr) return violation("queue register written for a queue that is not there");
   const bool stops = (offset == 0x040 || offset == 0x044) && value == 0;
-  if (breach(has_status(4) && !stops, "queue set up after DRIVER_OK")) return;
+  if (offset == queue_reset_offset) return store_queue_reset(*queue, value);
+  if (breach(queue->resetting.has_value(), "queue register written before the queue's reset was done")) return;
+  if (breach(has_status(4) && !stops && !queue->reset_alone, "queue set up after DRIVER_OK")) return;
   const bool in_use = legacy() ? queue->pfn != 0 : queue->ready;
   if (breach(in_use && !stops, "queue register written while the queue is in use")) return;
   switch (offset) {
@@ -323,7 +337,8 @@ void FakeVirtioMmio::store_queue(std::uint32_t offset, std::uint32_t value) {
 
 void FakeVirtioMmio::store_queue_size(Queue& queue, std::uint32_t value) {
   breach(value > queue.size_max, text("%s %llu is above QueueSizeMax", "QueueSize", value));
-  breach(!std::has_single_bit(value), text("%s %llu is not a power of two", "QueueSize", value));
+  const bool any_size = has(virtio::Feature::ring_packed) && value != 0; // 2.8 against 2.7
+  breach(!any_size && !std::has_single_bit(value), text("%s %llu is not a power of two", "QueueSize", value));
   queue.size = value;
 }
 
@@ -336,12 +351,19 @@ void FakeVirtioMmio::store_queue_ready(Queue& queue, std::uint32_t value) {
   }
   breach(queue.size == 0, "QueueReady set without QueueSize");
   breach(queue.halves_written != 0x3f, "QueueReady set before both halves of all addresses");
-  constexpr unsigned alignment[] = {16, 2, 4}; // 2.7.1
+  const unsigned alignment[] = {16, has(virtio::Feature::ring_packed) ? 4U : 2U, 4}; // 2.7.1, 2.8.11
   for (unsigned area = 0; area < 3; area++)
     breach(queue.address[area] % alignment[area] != 0, text("%s %#llx is misaligned", "area", queue.address[area]));
   if (script.refuses_queue == queue_sel_) return;
   queue.ready = true;
+  queue.reset_alone = false;
   if (on_queue_ready) on_queue_ready(*queue_sel_);
+}
+
+void FakeVirtioMmio::store_queue_reset(Queue& queue, std::uint32_t value) {
+  if (breach(value != 1, text("%s %llu", "QueueReset", value))) return;
+  if (breach(!has_status(4), "QueueReset before DRIVER_OK")) return;
+  if (!script.lacks_queue_reset) queue.resetting = script.queue_reset_reads;
 }
 
 void FakeVirtioMmio::store_queue_pfn(Queue& queue, std::uint32_t value) {
@@ -364,10 +386,13 @@ void FakeVirtioMmio::store_queue_pfn(Queue& queue, std::uint32_t value) {
 void FakeVirtioMmio::store_notify(std::uint32_t value) {
   notifications.push_back(value);
   if (breach(!has_status(4), "notification before DRIVER_OK")) return;
-  if (breach(value >= queues.size(), text("%s %#llx names no queue", "notification", value))) return;
-  const Queue& queue = queues[value];
+  // 4.2.3.3: 16 bits, or with NOTIFICATION_DATA what 2.9 puts above them.
+  const std::uint32_t index = has(virtio::Feature::notification_data) ? value & 0xffff : value;
+  if (breach(index >= queues.size(), text("%s %#llx names no queue", "notification", value))) return;
+  const Queue& queue = queues[index];
+  if (breach(queue.resetting.has_value(), "notification for a queue that is being reset")) return;
   if (breach(legacy() ? queue.pfn == 0 : !queue.ready, "notification for a queue that is not set up")) return;
-  if (on_notify) on_notify(value);
+  if (on_notify) on_notify(index);
 }
 
 void FakeVirtioMmio::store_interrupt_ack(std::uint32_t value) {

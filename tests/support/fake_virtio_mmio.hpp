@@ -31,6 +31,8 @@ class FakeVirtioMmio final : public MmioDevice {
     std::uint32_t align{0};                              ///< legacy
     std::uint32_t pfn{0};                                ///< legacy
     bool ready{false};
+    bool reset_alone{false};        ///< by QueueReset, and not enabled since
+    std::optional<int> resetting{}; ///< QueueReset reads until that reset is done
 
     static constexpr std::uint64_t garbage = 0xdead'beef'dead'beef;
   };
@@ -45,7 +47,9 @@ class FakeVirtioMmio final : public MmioDevice {
     std::optional<unsigned> busy_queue;    ///< QueueReady or QueuePFN of this queue is not 0 after a reset
     bool needs_reset_at_driver_ok{false};  ///< NEEDS_RESET as soon as the driver is ready, each time
     bool resets_on_pfn_zero{false};        ///< as QEMU's legacy device does
-    bool gone{false};                      ///< every register reads all ones
+    int queue_reset_reads{0};              ///< QueueReset reads that still show 1 after a queue reset, or never
+    bool lacks_queue_reset{false}; ///< offers RING_RESET without the register, as QEMU 7.2: reads 0, does nothing
+    bool gone{false};              ///< every register reads all ones
     std::uint32_t undefined_interrupt_bits{0};
     std::uint32_t word_beyond_63{0}; ///< feature words 2, 3, ...; on legacy also word 1
   };
@@ -67,6 +71,7 @@ class FakeVirtioMmio final : public MmioDevice {
   // ---- hooks: each is called after the register's own effect, unless it says before ----
   std::function<void(unsigned queue)> on_notify;
   std::function<void(unsigned queue)> on_queue_ready;
+  std::function<void(unsigned queue)> on_queue_reset; ///< when it is done
   std::function<void()> on_driver_ok;
   std::function<void()> on_reset;                           ///< when the reset is done
   std::function<void(std::uint32_t offset)> on_config_read; ///< before
@@ -94,7 +99,7 @@ class FakeVirtioMmio final : public MmioDevice {
   /// Status writes in order; a reset is a 0.
   std::vector<std::uint32_t> status_writes;
   std::vector<std::uint32_t> feature_words_written; ///< the selectors of DriverFeatures writes
-  std::vector<std::uint32_t> notifications;         ///< values of QueueNotify writes
+  std::vector<std::uint32_t> notifications;         ///< values of QueueNotify writes, NOTIFICATION_DATA and all
   std::vector<std::uint32_t> interrupt_acks;
   unsigned resets{0};
 
@@ -110,6 +115,7 @@ class FakeVirtioMmio final : public MmioDevice {
  private:
   [[nodiscard]] bool legacy() const { return version_ == Version::legacy; }
   [[nodiscard]] bool has_status(std::uint32_t bits) const { return (status_ & bits) == bits; }
+  [[nodiscard]] bool has(virtio::Feature feature) const { return accepted().has(feature); }
   bool breach(bool wrong, const std::string& text);
   bool may_access(std::uint32_t offset, unsigned width, bool writing);
   bool phase_allows(std::uint32_t offset, bool writing, const std::string& name);
@@ -117,11 +123,13 @@ class FakeVirtioMmio final : public MmioDevice {
   std::uint32_t load_status();
   std::uint32_t load_features();
   std::uint32_t load_queue(std::uint32_t offset);
+  std::uint32_t load_queue_reset(Queue& queue);
   void store_status(std::uint32_t value);
   void store_features(std::uint32_t value);
   void store_queue(std::uint32_t offset, std::uint32_t value);
   void store_queue_size(Queue& queue, std::uint32_t value);
   void store_queue_ready(Queue& queue, std::uint32_t value);
+  void store_queue_reset(Queue& queue, std::uint32_t value);
   void store_queue_pfn(Queue& queue, std::uint32_t value);
   void store_notify(std::uint32_t value);
   void store_interrupt_ack(std::uint32_t value);
