@@ -243,10 +243,11 @@ bool Shell::wait(bsp::Deadline until) {
 /// Interrupts stay off from the checks to the sleep, so that nothing is slept over: wfi wakes up on what is pending.
 void Shell::sleep(bsp::Deadline until) {
   const bsp::cpu::InterruptGuard guard;
-  if (system_.irqchip != nullptr && system_.irqchip->work_pending()) return;
   if (console_.has_input() || background_.work_pending() || background_.prepare_idle()) return;
   // Asked last: reading a UART that stopped interrupting is what makes it a polled one.
   if (console_.is_polled()) until = until.earlier_of(bsp::Deadline::in_us(console_poll_us));
+  if (system_.irqchip != nullptr) until = until.earlier_of(system_.irqchip->next_wake());
+  if (system_.irqchip != nullptr) until = until.earlier_of(system_.irqchip->next_wake());
   bsp::cpu::wait_for_interrupt(until.earlier_of(background_.next_wake()));
 }
 
