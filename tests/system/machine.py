@@ -25,6 +25,7 @@ ELF = pathlib.Path(os.environ.get("NETBSP_ELF", ROOT / "build/qemu-virt/netbsp.e
 # The other images lie beside it as `make images` leaves them: qemu-virt-test/ and sifive-u/.
 BUILD = ELF.parent.parent
 PROMPT = b"netbsp> "
+RAM_BASE = 0x80000000
 PANIC = re.compile(rb"(?:\A|[\r\n])(?:# )?[^\r\n]{0,20}panic[^\r\n]*", re.IGNORECASE)
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -155,16 +156,21 @@ class Machine:
         extra=(),
         pass_fds=(),
         boot=True,
+        shared_memory=False,
     ):
         if not pathlib.Path(image).is_file():
             raise MachineError(f"no image {image}: run make first")
         self._directory = tempfile.mkdtemp(prefix="netbsp-")
         self._prompt = prompt
+        self.legacy = legacy
         self.wires = []
         self.process = self.console = self.monitor = None
         self._kept = None
         self._forgiven = 0
         self._output = open(self._path("qemu.out"), "wb")
+        if shared_memory:
+            machine += ",memory-backend=ram"
+            extra = [*extra, "-object", f"memory-backend-file,id=ram,size={memory},share=on,mem-path={self._path('ram')}"]
         arguments = [QEMU, "-M", machine, "-m", memory, "-smp", str(smp), "-display", "none", "-bios", "default"]
         arguments += ["-kernel", str(image), "-d", "guest_errors,unimp", "-D", self._path("qemu.log"), "-parallel", "none"]
         if machine.startswith("virt"):
@@ -259,6 +265,7 @@ class Machine:
 
     def set_prompt(self, prompt):
         self._prompt = prompt
+        self.legacy = legacy
 
     def wait_for_prompt(self, start, timeout=10.0):
         """Returns the position of the prompt at the start of a line, behind `start`."""
@@ -317,6 +324,12 @@ class Machine:
 
     def set_link(self, up, index=0):
         self.monitor.execute("set_link", name=f"nic{index}", up=up)
+
+    def write_memory(self, address, data):
+        """Writes the RAM of a machine with `shared_memory`, while it runs."""
+        with open(self._path("ram"), "r+b") as file:
+            file.seek(address - RAM_BASE)
+            file.write(data)
 
     def wait_for_exit(self, timeout=10.0):
         """QEMU's exit status."""
