@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "bsp/clock.hpp"
 #include "bsp/result.hpp"
 
 namespace irqchip {
@@ -32,10 +33,11 @@ class Irqchip {
   /// The trap entry calls this for a supervisor external interrupt: claims, dispatches and completes until nothing is
   /// pending (bounded).
   virtual void handle_external_interrupt() = 0;
-  /// A source that stays pending through a whole call is switched off, so that the main loop gets its turn; service()
-  /// switches it on again. The main loop calls it in every round, and does not sleep while work_pending().
+  /// A source that stays pending through a whole call is switched off for a while, so that the main loop gets its turn
+  /// and looks at the devices by itself. service() switches it on again once that time is over: the main loop calls it
+  /// in every round and sleeps no longer than until next_wake(), which is never when nothing is off.
   virtual void service() {}
-  [[nodiscard]] virtual bool work_pending() const { return false; }
+  [[nodiscard]] virtual bsp::Deadline next_wake() const { return bsp::Deadline::never(); }
   /// How often that happened since boot.
   [[nodiscard]] virtual std::uint64_t storm_count() const { return 0; }
   /// Claims that returned 0 (spurious), and claims of a source without handler, since boot.

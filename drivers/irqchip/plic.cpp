@@ -2,7 +2,6 @@
 #include "drivers/irqchip/plic.hpp"
 
 #include <algorithm>
-#include <utility>
 
 #include "bsp/cpu.hpp"
 
@@ -94,19 +93,38 @@ void Plic::handle_external_interrupt() {
 
 void Plic::throttle(std::uint32_t source) {
   if (!has_handler(source)) return; // switched off for good already
+  const std::uint64_t on_again = bsp::Deadline::in_us(storm_pause_us).ticks();
   for (Entry& entry : entries())
-    if (entry.source == source) entry.throttled = true;
+    if (entry.source == source) entry.off_until = on_again;
   set_enabled(source, false);
   storms_.fetch_add(1, std::memory_order_relaxed);
   throttled_.store(true, std::memory_order_relaxed);
 }
 
 void Plic::service() {
-  if (!work_pending()) return;
+  if (!throttled_.load(std::memory_order_relaxed)) return;
   const bsp::cpu::InterruptGuard guard;
-  throttled_.store(false, std::memory_order_relaxed);
-  for (Entry& entry : entries())
-    if (std::exchange(entry.throttled, false)) set_enabled(entry.source, true);
+  const std::uint64_t now = bsp::clock::now_ticks();
+  bool some_left = false;
+  for (Entry& entry : entries()) {
+    if (entry.off_until == 0) continue;
+    if (now < entry.off_until) {
+      some_left = true;
+    } else {
+      entry.off_until = 0;
+      set_enabled(entry.source, true);
+    }
+  }
+  throttled_.store(some_left, std::memory_order_relaxed);
+}
+
+bsp::Deadline Plic::next_wake() const {
+  bsp::Deadline wake = bsp::Deadline::never();
+  if (!throttled_.load(std::memory_order_relaxed)) return wake;
+  const bsp::cpu::InterruptGuard guard;
+  for (std::size_t i = 0; i < used_; i++)
+    if (entries_[i].off_until != 0) wake = wake.earlier_of(bsp::Deadline::at_ticks(entries_[i].off_until));
+  return wake;
 }
 
 bool Plic::dispatch(std::uint32_t source) {

@@ -11,6 +11,7 @@
 #include <span>
 #include <string_view>
 
+#include "bsp/clock.hpp"
 #include "bsp/mmio.hpp"
 #include "bsp/result.hpp"
 #include "drivers/irqchip/irqchip.hpp"
@@ -30,8 +31,9 @@ class Plic final : public Irqchip {
   static constexpr std::uint32_t max_contexts = 15872;
   static constexpr std::size_t max_handlers = 64;
   /// Claims served in one call. A source that is still pending then would trap again before one instruction of the
-  /// main loop has run, so it is switched off until service().
+  /// main loop has run, so it is switched off for storm_pause_us: a stuck line costs a few percent of the hart at most.
   static constexpr unsigned max_claims = 64;
+  static constexpr std::uint64_t storm_pause_us = 10'000;
 
   /// Whether a controller of this description can be driven: Error::interrupt_out_of_range for the number of sources,
   /// Error::no_interrupt_context if the context's registers lie outside the window.
@@ -45,7 +47,7 @@ class Plic final : public Irqchip {
   void detach(std::uint32_t source, void* context) override;
   void handle_external_interrupt() override;
   void service() override;
-  [[nodiscard]] bool work_pending() const override { return throttled_.load(std::memory_order_relaxed); }
+  [[nodiscard]] bsp::Deadline next_wake() const override;
   [[nodiscard]] std::uint64_t storm_count() const override { return storms_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t spurious_count() const override { return spurious_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t unhandled_count() const override { return unhandled_.load(std::memory_order_relaxed); }
@@ -60,7 +62,7 @@ class Plic final : public Irqchip {
     Handler handler{};
     std::string_view name{};
     mutable std::uint64_t count{0}; ///< through std::atomic_ref: written in interrupt context
-    bool throttled{false};
+    std::uint64_t off_until{0};     ///< ticks; 0: not switched off by a storm
   };
 
   [[nodiscard]] std::span<Entry> entries() { return {entries_, used_}; }

@@ -2,7 +2,9 @@
 #include <memory>
 #include <vector>
 
+#include "bsp/clock.hpp"
 #include "drivers/irqchip/plic.hpp"
+#include "tests/support/fake_clock.hpp"
 #include "tests/support/fake_cpu.hpp"
 #include "tests/support/fake_mmio.hpp"
 #include "tests/support/fake_plic.hpp"
@@ -42,6 +44,7 @@ TEST_GROUP(Plic) {
   void setup() override {
     test::fake_bus().reset();
     test::fake_cpu().reset();
+    test::fake_clock().reset();
     test::fake_bus().log_enabled = false;
     test::fake_bus().attach(base, 0x600000, hardware);
     plic = std::make_unique<irqchip::Plic>(irqchip::PlicConfig{base, 0x600000, sources, context});
@@ -163,28 +166,68 @@ TEST(Plic, CompletesASourceThatDoesNotExistAndTouchesNoEnableBit) {
   CHECK(hardware.completed == std::vector<std::uint32_t>{700});
 }
 
-TEST(Plic, SwitchesAStormOffSoThatTheMainLoopRunsAndOnAgainInService) {
+// proves: ROB-34
+TEST(Plic, SwitchesAStormOffSoThatTheMainLoopRunsAndOnAgainAfterAWhile) {
   net.quiet = false;
   attach(net);
   attach(uart);
+  CHECK(plic->next_wake().ticks() == UINT64_MAX);
   hardware.lines.insert(40);
+  const std::uint64_t start = test::fake_clock().ticks;
   plic->handle_external_interrupt();
   LONGS_EQUAL(irqchip::Plic::max_claims, net.calls);
   CHECK_FALSE(hardware.pin());
   LONGS_EQUAL(1, plic->storm_count());
-  CHECK(plic->work_pending());
+  const std::uint64_t pause_us = bsp::clock::ticks_to_us(plic->next_wake().ticks() - start);
+  CHECK(pause_us >= irqchip::Plic::storm_pause_us && pause_us < irqchip::Plic::storm_pause_us + 100);
 
+  plic->service(); // in every round of the main loop
+  CHECK_FALSE(hardware.enabled(40));
   hardware.lines.insert(10); // others are not held up
   plic->handle_external_interrupt();
   LONGS_EQUAL(1, uart.calls);
 
   net.quiet = true;
+  test::fake_clock().advance_us(irqchip::Plic::storm_pause_us);
   plic->service();
-  CHECK_FALSE(plic->work_pending());
+  CHECK(plic->next_wake().ticks() == UINT64_MAX);
   CHECK(hardware.pin());
   plic->handle_external_interrupt();
   LONGS_EQUAL(irqchip::Plic::max_claims + 1, net.calls);
   CHECK_FALSE(hardware.pin());
+}
+
+// proves: ROB-34
+TEST(Plic, GivesALineThatIsStuckForEverAFewCallsEachTime) {
+  net.quiet = false;
+  attach(net);
+  hardware.lines.insert(40);
+  const std::uint64_t end = test::fake_clock().ticks + bsp::clock::us_to_ticks(1'000'000);
+  while (test::fake_clock().ticks < end) { // a main loop that never sleeps, for a second
+    plic->service();
+    if (hardware.pin()) plic->handle_external_interrupt();
+    test::fake_clock().advance_us(50);
+  }
+  CHECK(plic->storm_count() >= 90 && plic->storm_count() <= 100);
+  LONGS_EQUAL(plic->storm_count() * irqchip::Plic::max_claims, net.calls);
+}
+
+TEST(Plic, EndsEachPauseInItsOwnTime) {
+  net.quiet = uart.quiet = false;
+  attach(net);
+  attach(uart);
+  hardware.lines.insert(40);
+  plic->handle_external_interrupt();
+  const std::uint64_t first = plic->next_wake().ticks();
+  test::fake_clock().advance_us(5000);
+  hardware.lines.insert(10);
+  plic->handle_external_interrupt();
+  CHECK(plic->next_wake().ticks() == first);
+  test::fake_clock().ticks = first;
+  plic->service();
+  CHECK(hardware.enabled(40));
+  CHECK_FALSE(hardware.enabled(10));
+  CHECK(plic->next_wake().ticks() > first);
 }
 
 TEST(Plic, ServiceDoesNotSwitchOnWhatWasDetached) {
@@ -193,8 +236,10 @@ TEST(Plic, ServiceDoesNotSwitchOnWhatWasDetached) {
   hardware.lines.insert(40);
   plic->handle_external_interrupt();
   plic->detach(40, &net);
+  test::fake_clock().advance_us(irqchip::Plic::storm_pause_us);
   plic->service();
   CHECK_FALSE(hardware.enabled(40));
+  CHECK(plic->next_wake().ticks() == UINT64_MAX);
 }
 
 TEST(Plic, RefusesSourcesThatDoNotExist) {
