@@ -125,11 +125,13 @@ $(LIBFDT_DIR)/libfdt.h:
 	$(error LIBFDT_DIR=$(LIBFDT_DIR) holds no libfdt.h)
 endif
 
-.PHONY: install-deps-run install-deps-test install-deps-lint
+.PHONY: install-deps-run install-deps-test install-deps-fuzz install-deps-lint
 # One apt at a time.
 install-deps-test install-deps-lint: | install-deps-run
-install-deps-lint: | $(if $(filter test test-unit test-system,$(MAKECMDGOALS)),install-deps-test)
-install-deps-run install-deps-test install-deps-lint: install-deps-%:
+install-deps-fuzz: | install-deps-test
+install-deps-lint: | $(if $(filter test test-unit test-system,$(MAKECMDGOALS)),install-deps-test) \
+                     $(if $(filter fuzz test-fuzz,$(MAKECMDGOALS)),install-deps-fuzz)
+install-deps-run install-deps-test install-deps-fuzz install-deps-lint: install-deps-%:
 	$(Q)scripts/install-deps $*
 
 # Flags belong to the objects: a change of flags, board or version rebuilds what it touches.
@@ -232,6 +234,56 @@ test-system: images build/host/.deps
 test-soak: images build/host/.deps
 	$(Q)$(PYTHON) -B -m pytest -q tests/system -n 2 -m 'soak' -p no:cacheprovider
 
+# ---- fuzzing ----------------------------------------------------------------------------------------------------------
+# libFuzzer programs over the same sources as the unit tests, and libfdt with the image's assumptions; built only when asked for.
+FUZZ_CXX ?= clang++
+FUZZ_TARGETS ?= fdt shell
+FUZZ_SECONDS ?= 60
+FUZZ_JOBS ?= 1
+# What the fakes go through is no progress, so only the code under test and the fuzzers themselves are watched.
+FUZZ_COVERAGE := -fsanitize=fuzzer-no-link
+build/fuzz/tests/support/%.o: FUZZ_COVERAGE :=
+FUZZ_FLAGS := -std=c++20 -O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -D_GLIBCXX_ASSERTIONS \
+              -DNETBSP_VERSION='"fuzz"' -DNETBSP_BOARD='"host"' -DFIXTURE_DIR='"build/host/fixtures"' -Wall -Wextra -Wshadow -I. -isystem $(LIBFDT_DIR)
+FUZZ_CFLAGS_LIBFDT := -std=gnu11 -O1 -g1 -fsanitize=address -DFDT_ASSUME_MASK=4 -w -I$(LIBFDT_DIR)
+# Support that needs the unit test framework stays out.
+FUZZ_LIB_SRCS := $(HOST_SRCS) $(filter-out tests/support/net_shell.cpp tests/support/text2pcap.cpp,$(SUPPORT_SRCS))
+FUZZ_LIB_OBJS := $(patsubst %,build/fuzz/%.o,$(FUZZ_LIB_SRCS)) $(patsubst %.c,build/fuzz/libfdt/%.o,$(LIBFDT_SRCS))
+FUZZ_PROGRAMS := $(patsubst %,build/fuzz/fuzz_%,$(FUZZ_TARGETS))
+FUZZ_MAIN_OBJS := $(patsubst %,build/fuzz/tests/fuzz/fuzz_%.cpp.o,$(FUZZ_TARGETS))
+
+.PHONY: fuzz test-fuzz
+fuzz: $(FUZZ_PROGRAMS) build/fuzz/seeds/.stamp
+	$(Q)scripts/run-fuzz --seconds '$(FUZZ_SECONDS)' --jobs '$(FUZZ_JOBS)' $(FUZZ_TARGETS)
+test-fuzz: $(FUZZ_PROGRAMS) build/fuzz/seeds/.stamp
+	$(Q)scripts/run-fuzz --replay --jobs 2 $(FUZZ_TARGETS)
+
+build/fuzz/.deps: | install-deps-fuzz
+	$(Q)mkdir -p build/fuzz && touch $@
+
+build/fuzz/flags: force
+	@mkdir -p $(@D); echo '$(subst ','"'"',$(FUZZ_CXX) $(FUZZ_FLAGS) $(FUZZ_CFLAGS_LIBFDT))' | cmp -s - $@ || \
+	  echo '$(subst ','"'"',$(FUZZ_CXX) $(FUZZ_FLAGS) $(FUZZ_CFLAGS_LIBFDT))' > $@
+
+build/fuzz/seeds/.stamp: tests/fuzz/make-seeds $(wildcard tests/fuzz/seeds/*.txt) docs/shell.md $(FIXTURE_DTBS) build/fuzz/.deps
+	$(Q)$(PYTHON) tests/fuzz/make-seeds build/fuzz/seeds && touch $@
+
+$(FUZZ_PROGRAMS): build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.cpp.o build/fuzz/library.a
+	@echo "  FUZZLD  $@"
+	$(Q)$(FUZZ_CXX) -fsanitize=fuzzer,address,undefined -o $@ $^
+
+# Made anew each time: an archive keeps members whose source is gone.
+build/fuzz/library.a: $(FUZZ_LIB_OBJS)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+build/fuzz/%.cpp.o: %.cpp build/fuzz/.deps build/fuzz/flags $(LIBFDT_DIR)/libfdt.h
+	@echo "  FUZZCXX $<"; mkdir -p $(@D)
+	$(Q)$(FUZZ_CXX) $(FUZZ_FLAGS) $(FUZZ_COVERAGE) -MMD -MP -c -o $@ $<
+
+build/fuzz/libfdt/%.o: $(LIBFDT_DIR)/%.c build/fuzz/.deps build/fuzz/flags
+	@echo "  FUZZCC  libfdt/$*.c"; mkdir -p $(@D)
+	$(Q)$(FUZZ_CXX) -x c $(FUZZ_CFLAGS_LIBFDT) $(FUZZ_COVERAGE) -c -o $@ $<
+
 # ---- lint -------------------------------------------------------------------------------------------------------------
 CXX_FILES = $(shell git ls-files '*.cpp' '*.hpp')
 .PHONY: lint lint-format lint-tidy lint-arrows format
@@ -262,9 +314,12 @@ help:
 	@echo 'make test-unit    host tests under ASan and UBSan'
 	@echo 'make test-system  the image on QEMU, a selection that takes minutes'
 	@echo 'make test-soak    the full matrix; long'
+	@echo 'make test-fuzz    every fuzzing seed and found case once'
+	@echo 'make fuzz         libFuzzer: FUZZ_SECONDS=60 a target, FUZZ_TARGETS="$(FUZZ_TARGETS)", FUZZ_JOBS=1'
+	@echo 'make conformance  writes docs/conformance.md anew'
 	@echo 'make lint         format, clang-tidy, include arrows, FP and operator new checks'
 	@echo 'make format size clean'
 	@echo 'BOARD=<name> or BOARD_DIR=<dir>   the board (here: $(notdir $(wildcard boards/*)))'
 	@echo 'LIBFDT_DIR=<dir>  your own copy of the libfdt sources; CROSS_COMPILE=, V=1'
 
--include $(OBJS:.o=.d) $(FDT_OBJS:.o=.d) $(HOST_OBJS:.o=.d)
+-include $(OBJS:.o=.d) $(FDT_OBJS:.o=.d) $(HOST_OBJS:.o=.d) $(FUZZ_LIB_OBJS:.o=.d) $(FUZZ_MAIN_OBJS:.o=.d)
