@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "bsp/log.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "bsp/clock.hpp"
@@ -46,6 +47,9 @@ void write(Level level, fmt::string_view format, fmt::format_args args) {
   line.time_us = clock::uptime_us();
   line.level = level;
   line.length = static_cast<std::uint8_t>(vformat(line.text, format, args).size());
+  // A line may quote what a device or a tree says; no reader of the log has to mind what a terminal would make of it.
+  const auto is_unprintable = [](char character) { return character < 0x20 || character >= 0x7f; };
+  std::replace_if(line.text.begin(), line.text.begin() + line.length, is_unprintable, '?');
   state.next = (state.next + 1) % state.lines.size();
   if (state.count < state.lines.size()) state.count++;
   if (state.sink != nullptr && level <= limit) state.sink(state.context, level, {line.text.data(), line.length});

@@ -13,7 +13,8 @@ namespace bsp::log {
 enum class Level : std::uint8_t { error, warn, info, debug };
 inline constexpr std::string_view level_names[] = {"error", "warn", "info", "debug"};
 
-/// Gets each line whose level is at most level(), without line ending. `text` is valid only during the call.
+/// Gets each line whose level is at most level(), without line ending; what is not printable ASCII in it is a '?'.
+/// `text` is valid only during the call.
 using Sink = void (*)(void* context, Level level, std::string_view text);
 void set_sink(Sink sink, void* context);
 

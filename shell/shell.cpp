@@ -16,6 +16,12 @@ constexpr std::size_t batch = 64;               ///< characters between two look
 constexpr std::size_t max_quoted = 64;          ///< of a user's word in a message
 constexpr std::uint64_t console_poll_us = 1000; ///< 16 characters, a usual FIFO, take longer at 115,200 baud
 
+/// A line may quote what a device or a tree says, and a terminal obeys control characters.
+void make_printable(std::span<char> text) {
+  std::ranges::replace_if(
+      text, [](char character) { return character < 0x20 || character >= 0x7f; }, '?');
+}
+
 /// Prints Tab's candidates in rows of at most 78 columns.
 struct CandidateList {
   Console& console;
@@ -174,8 +180,7 @@ void Shell::complete() {
 void Shell::announce(std::string_view text) {
   char line[max_announcement];
   const std::size_t size = text.copy(line, max_announcement);
-  const auto is_unprintable = [](char character) { return character < 0x20 || character >= 0x7f; };
-  std::replace_if(line, line + size, is_unprintable, '?'); // a line may quote what a device or a tree says
+  make_printable({line, size});
   if (lost_announcements_ != 0 || !announcements_.push({line, size})) lost_announcements_++;
 }
 
@@ -208,7 +213,9 @@ void Shell::write(std::string_view text) {
 
 void Shell::vprint(fmt::string_view format, fmt::format_args args) {
   char line[max_print];
-  write(bsp::vformat(line, format, args));
+  const std::size_t size = bsp::vformat(line, format, args).size();
+  make_printable({line, size});
+  write({line, size});
   console_.write("\n");
 }
 

@@ -219,7 +219,11 @@ class Machine {
   bsp::DmaArena arena_{dma_, bsp::BusAddress{0x4000'0000}};
   TwoSources irqchip_;
   std::optional<fdt::Tree> tree_;
-  shell::BoardInfo board_{.board = "fuzz", .model = "host", .isa = "rv64gc", .memory = memory};
+  shell::BoardInfo board_{.board = "fuzz",
+                          .model = "\x1b[31mmodel\xff",
+                          .isa = "rv64gc\n",
+                          .memory = memory,
+                          .console = "ns16550a /soc/\x07serial"};
   shell::System system_{.console = console_,
                         .interfaces = devices_,
                         .virtio_slots = slots,

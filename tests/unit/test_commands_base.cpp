@@ -146,6 +146,15 @@ TEST(BaseCommands, BoardSaysUnknownForWhatIsNot) {
   STRCMP_EQUAL("error: board: nothing is known\n", run("board").c_str());
 }
 
+TEST(BaseCommands, BoardShowsNoControlCharactersOfTheTree) {
+  const shell::BoardInfo board{
+      .board = "host", .model = "\x1b[31mred\n\x7f\xff", .isa = "rv64\a", .memory = {}, .mmu = "", .console = ""};
+  fixture.system.board = &board;
+  const std::string output = run("board");
+  CHECK(output.find("model ?[31mred???\n") != std::string::npos);
+  CHECK(output.find("isa rv64?\n") != std::string::npos);
+}
+
 TEST(BaseCommands, UptimeCountsFromHandOver) {
   bsp::clock::set_start(0);
   test::fake_clock().ticks = 123'000'450;

@@ -46,6 +46,16 @@ TEST(Log, PassesLinesUpToItsLevelToTheSink) {
   STRCMP_EQUAL("net0: link is down", seen[0].c_str());
 }
 
+TEST(Log, ShowsAndKeepsNoControlCharacters) {
+  logging::warn("/soc/{}: reg: malformed", "\x1b[2Jnode\n\xff\x7f");
+  STRCMP_EQUAL("/soc/?[2Jnode???: reg: malformed", seen.back().c_str());
+  std::string kept;
+  logging::for_each([](void* context, std::uint64_t, logging::Level,
+                       std::string_view text) { *static_cast<std::string*>(context) = text; },
+                    &kept);
+  STRCMP_EQUAL("/soc/?[2Jnode???: reg: malformed", kept.c_str());
+}
+
 TEST(Log, KeepsTheLastLinesOfEveryLevelInOrder) {
   for (int i = 0; i < 100; i++)
     logging::debug("line {}", i);
