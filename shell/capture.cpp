@@ -41,10 +41,17 @@ bool CaptureRing::push(const net::RxFrame& frame, std::uint64_t time_us) {
     length += segment.length;
   std::byte* to = reserve({.time_us = time_us,
                            .length = static_cast<std::uint32_t>(length),
-                           .csum_start = frame.csum_start,
-                           .csum_offset = frame.csum_offset,
-                           .direction = Direction::received,
-                           .checksum = frame.checksum});
+                           .notes = {.hash = frame.hash,
+                                     .csum_start = frame.csum_start,
+                                     .csum_offset = frame.csum_offset,
+                                     .gso_size = frame.gso_size,
+                                     .coalesced_segments = frame.coalesced_segments,
+                                     .duplicate_acks = frame.duplicate_acks,
+                                     .direction = Direction::received,
+                                     .checksum = frame.checksum,
+                                     .gso = frame.gso,
+                                     .ecn = frame.ecn,
+                                     .hash_report = frame.hash_report}});
   if (to == nullptr) return false;
   std::memcpy(to, frame.first.data, frame.first.length);
   to += frame.first.length;
@@ -55,13 +62,15 @@ bool CaptureRing::push(const net::RxFrame& frame, std::uint64_t time_us) {
   return true;
 }
 
-bool CaptureRing::push_sent(std::span<const std::byte> frame, std::uint64_t time_us) {
+bool CaptureRing::push_sent(std::span<const std::byte> frame, std::uint64_t time_us, const net::Offload& offload) {
   std::byte* const to = reserve({.time_us = time_us,
                                  .length = static_cast<std::uint32_t>(frame.size()),
-                                 .csum_start = 0,
-                                 .csum_offset = 0,
-                                 .direction = Direction::sent,
-                                 .checksum = net::Checksum::none});
+                                 .notes = {.csum_start = offload.csum_start,
+                                           .csum_offset = offload.csum_offset,
+                                           .gso_size = offload.gso_size,
+                                           .direction = Direction::sent,
+                                           .checksum = offload.checksum ? net::Checksum::partial : net::Checksum::none,
+                                           .gso = offload.gso}});
   if (to == nullptr) return false;
   std::memcpy(to, frame.data(), frame.size());
   return true;
@@ -77,10 +86,7 @@ CapturedFrame CaptureRing::front() const {
   const Header header = header_at(head_);
   return {.time_us = header.time_us,
           .bytes = {storage_.data() + head_ + sizeof(Header), header.length},
-          .direction = header.direction,
-          .checksum = header.checksum,
-          .csum_start = header.csum_start,
-          .csum_offset = header.csum_offset};
+          .notes = header.notes};
 }
 
 void CaptureRing::pop() {

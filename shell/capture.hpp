@@ -15,24 +15,36 @@ namespace shell {
 
 enum class Direction : std::uint8_t { received, sent };
 
+/// What is known about a frame beside its bytes; as in net::RxFrame, or as it was asked for when it was sent.
+struct FrameNotes {
+  std::uint32_t hash{0};
+  std::uint16_t csum_start{0};
+  std::uint16_t csum_offset{0};
+  std::uint16_t gso_size{0};
+  std::uint16_t coalesced_segments{0};
+  std::uint16_t duplicate_acks{0};
+  Direction direction{Direction::received};
+  net::Checksum checksum{net::Checksum::none};
+  net::Gso gso{net::Gso::none};
+  bool ecn{false};
+  std::uint8_t hash_report{0};
+};
+
 struct CapturedFrame {
   std::uint64_t time_us; ///< since hand-over from firmware
   std::span<const std::byte> bytes;
-  Direction direction;
-  net::Checksum checksum;
-  std::uint16_t csum_start;  ///< with Checksum::partial, as in net::RxFrame
-  std::uint16_t csum_offset; ///< likewise
+  FrameNotes notes;
 };
 
 class CaptureRing {
  public:
-  /// `storage` outlives the ring; a frame needs its size plus 32 bytes at most.
+  /// `storage` outlives the ring; a frame needs its size plus 40 bytes at most.
   explicit CaptureRing(std::span<std::byte> storage) : storage_{storage} {}
 
   /// Copies a received frame, all its segments. False if there was no room.
   bool push(const net::RxFrame& frame, std::uint64_t time_us);
-  /// Copies a frame that was sent. False if there was no room.
-  bool push_sent(std::span<const std::byte> frame, std::uint64_t time_us);
+  /// Copies a frame that was sent, with this asked of the device. False if there was no room.
+  bool push_sent(std::span<const std::byte> frame, std::uint64_t time_us, const net::Offload& offload = {});
 
   [[nodiscard]] bool empty() const { return count_ == 0; }
   [[nodiscard]] std::size_t size() const { return count_; }
@@ -48,11 +60,9 @@ class CaptureRing {
   struct Header {
     std::uint64_t time_us;
     std::uint32_t length;
-    std::uint16_t csum_start;
-    std::uint16_t csum_offset;
-    Direction direction;
-    net::Checksum checksum;
+    FrameNotes notes;
   };
+  static_assert(sizeof(Header) == 32);
 
   /// Room for a record: writes its header, returns where the bytes go; null (and counted) if there is none.
   std::byte* reserve(const Header& header);

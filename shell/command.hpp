@@ -20,10 +20,10 @@ class Arguments;
 class History;
 
 /// What Tab offers for an option's value or a positional argument.
-enum class Completion : std::uint8_t { none, interface, command, fdt_path, log_level };
+enum class Completion : std::uint8_t { none, interface, command, fdt_path, log_level, offload };
 
 struct Option {
-  std::string_view name;                   ///< "-c"; a word "-c5" is this option with the value "5"
+  std::string_view name;                   ///< "-c", "--csum"; "-c5" and "--csum=5" are these with the value "5"
   std::string_view value;                  ///< what follows it, as the usage names it: "N"; empty for a flag
   std::string_view help;                   ///< one clause: "stop after N frames"
   Completion completion{Completion::none}; ///< a value of kind `interface` is checked before run()
@@ -43,6 +43,8 @@ struct Command {
   std::size_t min_positionals{0};               ///< fewer never reach run()
   std::size_t max_positionals{any_number};      ///< more never reach run(); 0 if `usage` is empty
   std::span<const std::string_view> suffixes{}; ///< ".b": words that may follow the name directly; see full_name()
+  /// What the last of max_positionals may be; anything else never reaches run(). Tab offers them. Empty: anything.
+  std::span<const std::string_view> words{};
 };
 
 using CommandTable = std::span<const Command>;

@@ -10,11 +10,35 @@
 
 namespace shell {
 
+void run_net_list(Session& session, Arguments& arguments);
+void run_net_use(Session& session, Arguments& arguments);
+void run_net_link(Session& session, Arguments& arguments);
+void run_net_mtu(Session& session, Arguments& arguments);
+void run_net_stats(Session& session, Arguments& arguments);
+void run_net_reset(Session& session, Arguments& arguments);
+
 void run_net_tx(Session& session, Arguments& arguments);
 void run_net_dump(Session& session, Arguments& arguments);
 void run_net_info(Session& session, Arguments& arguments);
 void run_net_regs(Session& session, Arguments& arguments);
 void run_net_queue(Session& session, Arguments& arguments);
+
+void run_net_mac(Session& session, Arguments& arguments);
+void run_net_mode(Session& session, Arguments& arguments); ///< promisc, allmulti, ...: by the command's name
+void run_net_mcast_add(Session& session, Arguments& arguments);
+void run_net_mcast_del(Session& session, Arguments& arguments);
+void run_net_mcast_list(Session& session, Arguments& arguments);
+void run_net_vlan_add(Session& session, Arguments& arguments);
+void run_net_vlan_del(Session& session, Arguments& arguments);
+void run_net_vlan_list(Session& session, Arguments& arguments);
+void run_net_announce(Session& session, Arguments& arguments);
+void run_net_coalesce(Session& session, Arguments& arguments);
+void run_net_coalesce_rx(Session& session, Arguments& arguments);
+void run_net_coalesce_tx(Session& session, Arguments& arguments);
+void run_net_offload(Session& session, Arguments& arguments);
+
+/// The device's own counters, or an error line.
+void print_device_stats(Session& session, const Arguments& arguments);
 
 /// Prints frames as the capture that is under way records them, until it is over or Ctrl-C, then the summary line, and
 /// ends the capture. The first line ("# listening on ...") included. `quiet`: a line a frame.

@@ -33,10 +33,12 @@ bool print_frame(Session& session, const CapturedFrame& frame, bool quiet) {
   } else {
     running = print_bytes(session, frame);
   }
-  if (frame.checksum == net::Checksum::partial)
-    session.print("# partial checksum: sum from byte {}, goes to byte {}", frame.csum_start,
-                  frame.csum_start + frame.csum_offset);
-  return running;
+  char note[128];
+  for (std::size_t i = 0;; i++) {
+    const std::string_view line = note_line(frame.notes, i, note);
+    if (line.empty()) return running;
+    session.print("{}", line);
+  }
 }
 
 } // namespace

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // `net info`, `net regs` and `net queue`: what the device, its transport and its rings look like from this side.
+#include <optional>
+
 #include "bsp/format.hpp"
 #include "drivers/virtio/diagnostics.hpp"
 #include "shell/commands_net.hpp"
@@ -52,18 +54,34 @@ void print_virtio(Session& session, const virtio::Diagnostics& device) {
   print_features(session, "offered", device.offered_features());
   print_features(session, "accepted", device.accepted_features());
   print_features(session, "refused", device.offered_features().without(device.accepted_features()));
+  const virtio::FeatureSet accepted = device.accepted_features();
+  session.print("ring {}", accepted.has(virtio::Feature::ring_packed) ? "packed" : "split");
   for (std::size_t i = 0; i < device.queue_count(); i++) {
-    virtio::QueueState queue;
+    virtio::QueueState queue{};
     if (!device.queue_state(i, queue)) continue;
     session.print("queue {} {} {} size {} max {}", queue.index, queue.role, queue.format, queue.size, queue.size_max);
   }
   session.print("header {} bytes", device.header_size());
   session.print("receive-buffer {} bytes", device.receive_buffer_size());
+  session.print("mergeable {}", accepted.has(virtio::Feature::net_mrg_rxbuf) ? "yes" : "no");
+}
+
+/// An event suppression structure (2.8.14): off_wrap is a slot, and the wrap counter in the highest bit.
+void print_suppression(Session& session, std::string_view what, std::uint16_t off_wrap, std::uint16_t flags) {
+  constexpr std::string_view names[] = {"enable", "disable", "desc", "reserved"};
+  session.print("  {} slot {} wrap {} flags {} {}", what, off_wrap & 0x7fff, off_wrap >> 15, flags, names[flags & 3]);
 }
 
 void print_queue(Session& session, const virtio::QueueState& queue) {
   session.print("queue {} {} {}{}", queue.index, queue.role, queue.format, queue.broken ? " broken" : "");
   session.print("  size {} max {} free {} in-flight {}", queue.size, queue.size_max, queue.free, queue.in_flight);
+  if (queue.packed) {
+    session.print("  next-avail {} wrap {:d} next-used {} wrap {:d}", queue.avail_idx, queue.avail_wrap,
+                  queue.last_used, queue.used_wrap);
+    print_suppression(session, "driver-event", queue.driver_event, queue.driver_flags);
+    print_suppression(session, "device-event", queue.device_event, queue.device_flags);
+    return;
+  }
   session.print("  avail-idx {} used-idx {} last-used {}", queue.avail_idx, queue.used_idx, queue.last_used);
   session.print("  avail-flags {} used-flags {}", queue.avail_flags, queue.used_flags);
   if (queue.event_idx) session.print("  used-event {} avail-event {}", queue.used_event, queue.avail_event);
@@ -100,21 +118,23 @@ void run_net_regs(Session& session, Arguments& arguments) {
 void run_net_queue(Session& session, Arguments& arguments) {
   const virtio::Diagnostics* device = command_diagnostics(session, arguments);
   if (device == nullptr) return;
-  std::size_t first = 0;
-  std::size_t end = device->queue_count();
+  std::optional<std::uint64_t> number;
   if (!arguments.positionals().empty()) {
-    if (end == 0) {
-      session.error(arguments.full_name(), "the device has no queues set up");
-      return;
-    }
-    const auto number = session.number_argument(arguments, 0, "N", 0, end - 1);
+    number = session.number_argument(arguments, 0, "N", 0, UINT16_MAX);
     if (!number) return;
-    first = *number;
-    end = first + 1;
   }
-  for (std::size_t i = first; i < end; i++) {
-    virtio::QueueState queue;
-    if (device->queue_state(i, queue)) print_queue(session, queue);
+  bool found = false;
+  for (std::size_t i = 0; i < device->queue_count(); i++) {
+    virtio::QueueState queue{};
+    if (!device->queue_state(i, queue) || (number && queue.index != *number)) continue;
+    print_queue(session, queue);
+    found = true;
+  }
+  if (found) return;
+  if (number) {
+    session.error(arguments.full_name(), "no queue {} (try 'net queue')", *number);
+  } else {
+    session.error(arguments.full_name(), "the device has no queues set up");
   }
 }
 

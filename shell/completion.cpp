@@ -41,13 +41,21 @@ void offer_nodes(const Filter& filter, const System& system, std::string_view pa
     filter.offer(child->name());
 }
 
+/// What CTRL_GUEST_OFFLOADS can change (VIRTIO 1.3, 5.1.6.5.6.1), as `net offload` names it.
+constexpr std::string_view offload_names[] = {"guest_csum", "guest_tso4", "guest_tso6", "guest_ecn",
+                                              "guest_ufo",  "guest_uso4", "guest_uso6"};
+
+void offer_words(const Filter& filter, std::span<const std::string_view> words) {
+  for (const std::string_view word : words)
+    filter.offer(word);
+}
+
 void offer_values(const Filter& filter, const System& system, Completion kind) {
   if (kind == Completion::interface)
     for (const net::NetDevice* const device : system.interfaces)
       filter.offer(device->name());
-  if (kind == Completion::log_level)
-    for (const std::string_view name : bsp::log::level_names)
-      filter.offer(name);
+  if (kind == Completion::log_level) offer_words(filter, bsp::log::level_names);
+  if (kind == Completion::offload) offer_words(filter, offload_names);
 }
 
 /// The beginning that all candidates share.
@@ -121,8 +129,15 @@ void Completer::take_partial(std::string_view word) {
 Completion Completer::positional() const {
   if (pending_ != nullptr) return pending_->completion;
   const Command* const command = path_.last();
-  if (command == nullptr || asking_ || positionals_ >= command->max_positionals) return Completion::none;
+  if (command == nullptr || asking_ || positionals_ >= command->max_positionals || at_words()) return Completion::none;
   return command->positional;
+}
+
+/// Whether one of the command's own words stands at the cursor.
+bool Completer::at_words() const {
+  const Command* const command = path_.last();
+  return pending_ == nullptr && !asking_ && command != nullptr && !command->words.empty() &&
+         positionals_ + 1 == command->max_positionals;
 }
 
 void Completer::for_each(Visitor visit, void* context) const {
@@ -142,6 +157,7 @@ void Completer::for_each(Visitor visit, void* context) const {
   }
   offer_values(filter, system_, kind);
   if (pending_ != nullptr) return;
+  if (at_words()) offer_words(filter, path_.last()->words);
   if (positionals_ == 0) offer_names(filter, path_.last()->subcommands);
   if (options_ && !asking_ && partial_.starts_with('-')) offer_options(filter, path_);
 }

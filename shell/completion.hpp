@@ -29,6 +29,7 @@ class Completer {
   void take_word(std::string_view word);
   void take_partial(std::string_view word);
   [[nodiscard]] Completion positional() const;
+  [[nodiscard]] bool at_words() const;
   void find_addition();
   [[nodiscard]] char follower(std::string_view candidate) const;
 

@@ -64,13 +64,13 @@ bool FrameSender::submit(const SendPlan& plan) {
   const std::size_t most = plan.gap_us == 0 ? batch_size : 1;
   const std::size_t count = static_cast<std::size_t>(std::min<std::uint64_t>(most, plan.count - submitted_));
   for (std::size_t i = 0; i < count; i++)
-    requests[i] = {.segments = {&plan.frame, 1}, .cookie = cookie_};
+    requests[i] = {.segments = {&plan.frame, 1}, .cookie = cookie_, .offload = plan.offload};
   const std::size_t taken = device_.send({requests, count});
   if (taken == 0) return false;
   submitted_ += taken;
   if (plan.gap_us != 0) due_ = bsp::Deadline::in_us(plan.gap_us);
   for (std::size_t i = 0; i < taken; i++)
-    service_.record_sent(device_, {plan.frame.data, plan.frame.length});
+    service_.record_sent(device_, {plan.frame.data, plan.frame.length}, plan.offload);
   return true;
 }
 

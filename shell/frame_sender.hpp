@@ -15,7 +15,8 @@
 namespace shell {
 
 struct SendPlan {
-  net::Segment frame;      ///< in memory that the device may read until run() returns
+  net::Segment frame; ///< in memory that the device may read until run() returns
+  net::Offload offload{};
   std::uint64_t count{1};  ///< how often, from 1 on
   std::uint64_t gap_us{0}; ///< at least this long from one frame to the next
 };

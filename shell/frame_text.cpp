@@ -40,6 +40,36 @@ char direction_letter(Direction direction) {
   return direction == Direction::sent ? 'O' : 'I';
 }
 
+/// In the order of net::Gso.
+constexpr std::string_view gso_names[] = {"none", "tcp4", "tcp6", "ufo", "uso"};
+
+std::string_view gso_name(net::Gso gso) {
+  return gso_names[static_cast<std::size_t>(gso)];
+}
+
+/// hash_report from 1 on (VIRTIO 1.3, 5.1.6.4.5).
+constexpr std::string_view hash_names[] = {"ip4",  "tcp4",   "udp4",    "ip6",    "tcp6",
+                                           "udp6", "ip6-ex", "tcp6-ex", "udp6-ex"};
+
+std::string_view checksum_line(const FrameNotes& notes, std::span<char> out) {
+  return bsp::format_to(out, "# partial checksum: sum from byte {}, goes to byte {}", notes.csum_start,
+                        notes.csum_start + notes.csum_offset);
+}
+
+std::string_view super_frame_line(const FrameNotes& notes, std::span<char> out) {
+  bsp::Text<40> size{"segments of {} bytes", notes.gso_size};
+  bsp::Text<72> merged{", {} segments coalesced, {} duplicate ack(s)", notes.coalesced_segments, notes.duplicate_acks};
+  return bsp::format_to(out, "# super-frame: {}, {}{}{}", gso_name(notes.gso),
+                        notes.gso_size == 0 ? "segments of unknown size" : size.view(),
+                        notes.coalesced_segments == 0 ? "" : merged.view(), notes.ecn ? ", ECN" : "");
+}
+
+std::string_view hash_line(const FrameNotes& notes, std::span<char> out) {
+  if (notes.hash_report > std::size(hash_names))
+    return bsp::format_to(out, "# hash 0x{:08x} over type {}", notes.hash, notes.hash_report);
+  return bsp::format_to(out, "# hash 0x{:08x} over {}", notes.hash, hash_names[notes.hash_report - 1]);
+}
+
 struct EthertypeName {
   std::uint16_t type;
   std::string_view name;
@@ -87,7 +117,7 @@ void parse_hex(std::span<const std::string_view> words, std::span<std::byte> out
 }
 
 std::string_view dump_preamble(const CapturedFrame& frame, std::span<char> out) {
-  return bsp::format_to(out, "{} {}.{:06}", direction_letter(frame.direction), frame.time_us / 1'000'000,
+  return bsp::format_to(out, "{} {}.{:06}", direction_letter(frame.notes.direction), frame.time_us / 1'000'000,
                         frame.time_us % 1'000'000);
 }
 
@@ -112,16 +142,22 @@ DumpLine::DumpLine(std::span<const std::byte> frame, std::size_t offset) {
 }
 
 std::string_view summary_line(const CapturedFrame& frame, std::span<char> out) {
-  if (frame.bytes.size() < net::ethernet_header_size) {
-    return bsp::format_to(out, "{}.{:06} {} {} no Ethernet header", frame.time_us / 1'000'000,
-                          frame.time_us % 1'000'000, direction_letter(frame.direction), frame.bytes.size());
-  }
+  const bsp::Text<48> begin{"{}.{:06} {} {}", frame.time_us / 1'000'000, frame.time_us % 1'000'000,
+                            direction_letter(frame.notes.direction), frame.bytes.size()};
+  if (frame.bytes.size() < net::ethernet_header_size) return bsp::format_to(out, "{} no Ethernet header", begin.view());
   const std::uint16_t type = big_endian16(frame.bytes, net::ethernet_header_size - 2);
   const std::string_view name = ethertype_name(type);
-  return bsp::format_to(out, "{}.{:06} {} {} {} > {} 0x{:04x}{}{}", frame.time_us / 1'000'000,
-                        frame.time_us % 1'000'000, direction_letter(frame.direction), frame.bytes.size(),
-                        mac_at(frame.bytes, 6).view(), mac_at(frame.bytes, 0).view(), type, name.empty() ? "" : " ",
-                        name);
+  const bsp::Text<24> gso{" gso {} {}", gso_name(frame.notes.gso), frame.notes.gso_size};
+  return bsp::format_to(out, "{} {} > {} 0x{:04x}{}{}{}", begin.view(), mac_at(frame.bytes, 6).view(),
+                        mac_at(frame.bytes, 0).view(), type, name.empty() ? "" : " ", name,
+                        frame.notes.gso == net::Gso::none ? "" : gso.view());
+}
+
+std::string_view note_line(const FrameNotes& notes, std::size_t index, std::span<char> out) {
+  if (notes.checksum == net::Checksum::partial && index-- == 0) return checksum_line(notes, out);
+  if (notes.gso != net::Gso::none && index-- == 0) return super_frame_line(notes, out);
+  if (notes.hash_report != 0 && index-- == 0) return hash_line(notes, out);
+  return {};
 }
 
 std::string_view ethertype_name(std::uint16_t type) {

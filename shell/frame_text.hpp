@@ -51,8 +51,13 @@ class DumpLine {
   std::size_t size_;
 };
 
-/// The whole frame in one line: time, direction, length, source > destination, EtherType. `out` holds 128 characters.
+/// The whole frame in one line: time, direction, length, source > destination, EtherType, and of a super-frame how it
+/// is segmented. `out` holds 128 characters.
 std::string_view summary_line(const CapturedFrame& frame, std::span<char> out);
+
+/// What is known about a frame beside its bytes, a "# " line each; index 0, 1, ... until it is empty. `out` holds 128
+/// characters.
+std::string_view note_line(const FrameNotes& notes, std::size_t index, std::span<char> out);
 
 /// "ARP", "IPv4", ...; empty if the name is not known.
 [[nodiscard]] std::string_view ethertype_name(std::uint16_t type);

@@ -86,9 +86,10 @@ bool NetService::capturing() const {
   return capturing_ != nullptr && recorded_ < filter_.limit && !filter_.until.expired();
 }
 
-void NetService::record_sent(const net::NetDevice& device, std::span<const std::byte> frame) {
+void NetService::record_sent(const net::NetDevice& device, std::span<const std::byte> frame,
+                             const net::Offload& offload) {
   if (capturing_ != &device || !filter_.sent || !capturing()) return;
-  if (ring_.push_sent(frame, bsp::clock::uptime_us())) recorded_++;
+  if (ring_.push_sent(frame, bsp::clock::uptime_us(), offload)) recorded_++;
 }
 
 void NetService::on_event(void*, net::NetDevice& device, net::NetEvent event) {
@@ -96,6 +97,15 @@ void NetService::on_event(void*, net::NetDevice& device, net::NetEvent event) {
   case net::NetEvent::link_changed:
     // Not a warning: unplugging a cable is no fault.
     bsp::log::info("{}: link is {}", device.name(), device.link().state == net::LinkState::down ? "down" : "up");
+    return;
+  case net::NetEvent::mtu_changed:
+    bsp::log::info("{}: mtu is {}", device.name(), device.mtu());
+    return;
+  case net::NetEvent::announced:
+    bsp::log::info("{}: announced", device.name());
+    return;
+  case net::NetEvent::tx_timeout:
+    bsp::log::warn("{}: frames in flight made no progress, taken back as not sent", device.name());
     return;
   case net::NetEvent::recovered:
     bsp::log::warn("{}: device was reset after an error, traffic goes on", device.name());

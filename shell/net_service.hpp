@@ -49,7 +49,7 @@ class NetService final : public Background {
   [[nodiscard]] bsp::Deadline capture_end() const { return filter_.until; }
   [[nodiscard]] CaptureRing& captured() { return ring_; }
   /// To be called for each frame that goes out, when the driver has taken it.
-  void record_sent(const net::NetDevice& device, std::span<const std::byte> frame);
+  void record_sent(const net::NetDevice& device, std::span<const std::byte> frame, const net::Offload& offload = {});
 
   /// Whether sleeping ends when a device gives back sent frames, too. In force until the next call.
   void expect_completions(bool expected) { completions_expected_ = expected; }

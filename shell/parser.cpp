@@ -3,6 +3,7 @@
 #include "shell/parser.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "bsp/panic.hpp"
 
@@ -22,6 +23,15 @@ bool matches(const Command& command, std::string_view word) {
   if (!word.starts_with(command.name)) return false;
   word.remove_prefix(command.name.size());
   return word.empty() || std::ranges::find(command.suffixes, word) != command.suffixes.end();
+}
+
+/// The value that the word brings along behind the option's name: "-c5", "--csum=5"; nullopt if it is another option.
+std::optional<std::string_view> attached_value(const Option& option, std::string_view word) {
+  if (option.value.empty() || !word.starts_with(option.name)) return std::nullopt;
+  word.remove_prefix(option.name.size());
+  if (option.name.size() == 2) return word;
+  if (!option.name.starts_with("--") || !word.starts_with('=')) return std::nullopt;
+  return word.substr(1);
 }
 
 std::size_t positional_limit(const Command& command) {
@@ -53,7 +63,7 @@ const Option* CommandPath::option(std::string_view word) const {
       if (option.name == word) return &option;
   for (std::size_t i = depth; i-- > 0;)
     for (const Option& option : commands[i]->options)
-      if (!option.value.empty() && option.name.size() == 2 && word.starts_with(option.name)) return &option;
+      if (attached_value(option, word)) return &option;
   return nullptr;
 }
 
@@ -117,6 +127,11 @@ ParseStatus Parser::take_words() {
     parsed_.word = words_[positional_limit(*command)];
     return ParseStatus::unexpected_argument;
   }
+  if (!command->words.empty() && positional_count_ == command->max_positionals) {
+    parsed_.word = words_[positional_count_ - 1];
+    if (std::ranges::find(command->words, parsed_.word) == command->words.end())
+      return ParseStatus::unexpected_argument;
+  }
   return ParseStatus::ok;
 }
 
@@ -149,7 +164,7 @@ ParseStatus Parser::take_option(std::size_t& index) {
   if (option->value.empty()) {
     set_option(option->name, "");
   } else if (word.size() > option->name.size()) {
-    set_option(option->name, word.substr(option->name.size()));
+    set_option(option->name, *attached_value(*option, word));
   } else if (index + 1 < word_count_ && !is_option(words_[index + 1])) {
     set_option(option->name, words_[++index]);
   } else {

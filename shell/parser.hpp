@@ -53,7 +53,7 @@ struct CommandPath {
 
   [[nodiscard]] const Command* last() const { return depth == 0 ? nullptr : commands[depth - 1]; }
   void push(const Command& command);
-  /// The option of that exact name, or the one whose value is attached to it ("-c5"); null if there is none.
+  /// The option of that exact name, or the one whose value is attached ("-c5", "--csum=5"); null if there is none.
   [[nodiscard]] const Option* option(std::string_view word) const;
 };
 

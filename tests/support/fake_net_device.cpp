@@ -18,22 +18,113 @@ bool FakeDiagnostics::register_value(std::size_t index, virtio::RegisterValue& o
   return true;
 }
 
+bsp::Result<void> RecordingControl::command() {
+  if (error) return bsp::fail(*error);
+  commands++;
+  return {};
+}
+
+bsp::Result<void> RecordingControl::set_mac(const net::MacAddress& address) {
+  TRY(command());
+  mac = address;
+  return {};
+}
+
+bsp::Result<void> RecordingControl::set_receive_mode(net::ReceiveMode mode, bool on) {
+  TRY(command());
+  modes[static_cast<std::size_t>(mode)] = on;
+  return {};
+}
+
+bsp::Result<void> RecordingControl::add_multicast(const net::MacAddress& group) {
+  TRY(command());
+  if (!group.is_multicast() || group == net::broadcast || std::ranges::count(groups, group) != 0)
+    return bsp::fail(bsp::Error::invalid_argument);
+  groups.push_back(group);
+  return {};
+}
+
+bsp::Result<void> RecordingControl::remove_multicast(const net::MacAddress& group) {
+  TRY(command());
+  if (std::erase(groups, group) == 0) return bsp::fail(bsp::Error::invalid_argument);
+  return {};
+}
+
+bsp::Result<void> RecordingControl::add_vlan(std::uint16_t id) {
+  TRY(command());
+  if (!vlans.insert(id).second) return bsp::fail(bsp::Error::invalid_argument);
+  return {};
+}
+
+bsp::Result<void> RecordingControl::remove_vlan(std::uint16_t id) {
+  TRY(command());
+  if (vlans.erase(id) == 0) return bsp::fail(bsp::Error::invalid_argument);
+  return {};
+}
+
+bsp::Result<void> RecordingControl::announce() {
+  TRY(command());
+  announcements++;
+  return {};
+}
+
+bsp::Result<void> RecordingControl::set_coalescing(net::TrafficDirection direction, net::Coalescing values) {
+  TRY(command());
+  coalescing_values[static_cast<std::size_t>(direction)] = values;
+  return {};
+}
+
+net::Coalescing RecordingControl::coalescing(net::TrafficDirection direction) const {
+  return coalescing_values[static_cast<std::size_t>(direction)];
+}
+
+bool RecordingControl::offload(std::size_t index, net::OffloadState& out) const {
+  if (index >= offloads.size()) return false;
+  out = offloads[index];
+  return true;
+}
+
+bsp::Result<void> RecordingControl::set_offload(std::string_view name, bool on) {
+  TRY(command());
+  for (net::OffloadState& state : offloads) {
+    if (state.name != name) continue;
+    if (state.fixed) return bsp::fail(bsp::Error::not_supported);
+    state.on = on;
+    return {};
+  }
+  return bsp::fail(bsp::Error::invalid_argument);
+}
+
+bsp::Result<void> RecordingControl::device_stats(void (*function)(void* context, const net::DeviceStat& stat),
+                                                 void* context) {
+  TRY(command());
+  for (const net::DeviceStat& stat : device_stat_values)
+    function(context, stat);
+  return {};
+}
+
 bool FakeNetDevice::arrive(const Bytes& frame, net::Checksum checksum) {
-  return put(frame, frame.size(), checksum);
+  net::RxFrame like;
+  like.checksum = checksum;
+  if (checksum == net::Checksum::partial) {
+    like.csum_start = 34;
+    like.csum_offset = 16;
+  }
+  return arrive_as(frame, like, frame.size());
 }
 
 bool FakeNetDevice::arrive_in_pieces(const Bytes& frame, std::size_t piece) {
-  return put(frame, piece, net::Checksum::none);
+  return arrive_as(frame, {}, piece);
 }
 
-bool FakeNetDevice::put(Bytes frame, std::size_t piece, net::Checksum checksum) {
+bool FakeNetDevice::arrive_as(const Bytes& frame, const net::RxFrame& like, std::size_t piece) {
   if (arrived_.size() + handed_out_.size() == rx_ring) {
     overruns++;
     return false;
   }
   statistics.rx_packets++;
   statistics.rx_bytes += frame.size();
-  arrived_.push_back({std::move(frame), {}, piece, checksum});
+  arrived_.push_back({frame, {}, piece, like});
   return true;
 }
 
@@ -59,14 +150,11 @@ std::size_t FakeNetDevice::receive(std::span<net::RxFrame> out) {
     for (std::size_t at = frame.first; at < frame.bytes.size(); at += frame.first)
       frame.more.push_back(
           {bytes + at, {}, static_cast<std::uint32_t>(std::min(frame.first, frame.bytes.size() - at))});
-    net::RxFrame& handle = out[count++] = net::RxFrame{};
+    net::RxFrame& handle = out[count++] = frame.like;
     handle.first = {bytes, {}, static_cast<std::uint32_t>(std::min(frame.first, frame.bytes.size()))};
     handle.more = frame.more;
     handle.length = static_cast<std::uint32_t>(frame.bytes.size());
     handle.buffer = buffer;
-    handle.checksum = frame.checksum;
-    handle.csum_start = frame.checksum == net::Checksum::partial ? 34 : 0;
-    handle.csum_offset = frame.checksum == net::Checksum::partial ? 16 : 0;
   }
   return count;
 }
@@ -90,7 +178,10 @@ std::size_t FakeNetDevice::send(std::span<const net::TxRequest> requests) {
     }
     statistics.tx_packets++;
     statistics.tx_bytes += frame.size();
-    if (wire.size() < 1024) wire.push_back(std::move(frame));
+    if (wire.size() < 1024) {
+      wire.push_back(std::move(frame));
+      offloads.push_back(request.offload);
+    }
     in_flight_.push_back(request.cookie);
     taken++;
   }
@@ -113,9 +204,30 @@ bsp::Result<void> FakeNetDevice::check_request(const net::TxRequest& request) co
   for (const net::Segment& segment : request.segments)
     length += segment.length;
   if (length < net::ethernet_header_size) return bsp::fail(bsp::Error::frame_too_short);
-  if (length > net::max_frame_size(mtu_, net::is_tagged({request.segments[0].data, request.segments[0].length})))
+  const std::uint16_t limit = request.offload.gso == net::Gso::none ? mtu_ : std::uint16_t{UINT16_MAX};
+  if (length > net::max_frame_size(limit, net::is_tagged({request.segments[0].data, request.segments[0].length})))
     return bsp::fail(bsp::Error::frame_too_long);
+  if (!grants(request.offload)) return bsp::fail(bsp::Error::offload_not_supported);
   return {};
+}
+
+bool FakeNetDevice::grants(const net::Offload& offload) const {
+  using virtio::Feature;
+  const virtio::FeatureSet accepted = diagnostics_values.accepted;
+  if (offload.checksum && !accepted.has(Feature::net_csum)) return false;
+  switch (offload.gso) {
+  case net::Gso::none:
+    return true;
+  case net::Gso::tcp4:
+    return accepted.has(Feature::net_host_tso4);
+  case net::Gso::tcp6:
+    return accepted.has(Feature::net_host_tso6);
+  case net::Gso::udp_fragments:
+    return accepted.has(Feature::net_host_ufo);
+  case net::Gso::udp_segments:
+    return accepted.has(Feature::net_host_uso);
+  }
+  return false;
 }
 
 void FakeNetDevice::service() {

@@ -3,14 +3,18 @@
 // a frame released twice or never handed out, a request sent without room, are test failures (see faults()).
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "drivers/net/net_control.hpp"
 #include "drivers/net/net_device.hpp"
 #include "drivers/virtio/diagnostics.hpp"
 
@@ -45,6 +49,45 @@ class FakeDiagnostics final : public virtio::Diagnostics {
   bool register_value(std::size_t index, virtio::RegisterValue& out) const override;
 };
 
+/// Remembers what it is told. `error`, if set, is what every command that would reach a device ends in.
+class RecordingControl final : public net::NetControl {
+ public:
+  std::optional<bsp::Error> error;
+  std::size_t commands{0}; ///< that reached the device
+  std::optional<net::MacAddress> mac;
+  std::array<bool, net::receive_mode_count> modes{};
+  std::vector<net::MacAddress> groups;
+  std::size_t table_size{net::multicast_table_size};
+  std::set<std::uint16_t> vlans;
+  std::size_t announcements{0};
+  bool coalesces{true};
+  std::array<net::Coalescing, 2> coalescing_values{}; ///< receive, transmit
+  std::vector<net::OffloadState> offloads;
+  std::vector<net::DeviceStat> device_stat_values;
+
+  bsp::Result<void> set_mac(const net::MacAddress& address) override;
+  bsp::Result<void> set_receive_mode(net::ReceiveMode mode, bool on) override;
+  bool receive_mode(net::ReceiveMode mode) const override { return modes[static_cast<std::size_t>(mode)]; }
+  bsp::Result<void> add_multicast(const net::MacAddress& group) override;
+  bsp::Result<void> remove_multicast(const net::MacAddress& group) override;
+  std::span<const net::MacAddress> multicast() const override { return groups; }
+  bool multicast_overflow() const override { return groups.size() > table_size; }
+  bsp::Result<void> add_vlan(std::uint16_t id) override;
+  bsp::Result<void> remove_vlan(std::uint16_t id) override;
+  bool has_vlan(std::uint16_t id) const override { return vlans.contains(id); }
+  bsp::Result<void> announce() override;
+  bsp::Result<void> set_coalescing(net::TrafficDirection direction, net::Coalescing values) override;
+  net::Coalescing coalescing(net::TrafficDirection direction) const override;
+  bool can_coalesce() const override { return coalesces; }
+  bool offload(std::size_t index, net::OffloadState& out) const override;
+  bsp::Result<void> set_offload(std::string_view name, bool on) override;
+  bsp::Result<void> set_queue_pairs(std::uint16_t) override { return command(); }
+  bsp::Result<void> device_stats(void (*function)(void* context, const net::DeviceStat& stat), void* context) override;
+
+ private:
+  bsp::Result<void> command();
+};
+
 class FakeNetDevice final : public net::NetDevice {
  public:
   /// How the device treats what it was given to send.
@@ -63,6 +106,8 @@ class FakeNetDevice final : public net::NetDevice {
   bool is_usable{true};
   FakeDiagnostics diagnostics_values{};
   bool has_diagnostics{true};
+  RecordingControl control_values{};
+  bool has_control{true};
   net::NetStats statistics{};
   std::function<void()> on_service; ///< the place to let frames arrive or the link change
 
@@ -70,12 +115,15 @@ class FakeNetDevice final : public net::NetDevice {
   bool arrive(const Bytes& frame, net::Checksum checksum = net::Checksum::none);
   /// The same, spread over buffers of `piece` bytes.
   bool arrive_in_pieces(const Bytes& frame, std::size_t piece);
+  /// The same, with all that `like` says beside where the bytes are.
+  bool arrive_as(const Bytes& frame, const net::RxFrame& like, std::size_t piece);
   /// The device finishes `count` of the frames in flight, or loses them in a reset of its own.
   void complete(std::size_t count, bool sent = true);
   void raise(net::NetEvent event);
 
   // What the test looks at.
-  std::vector<Bytes> wire; ///< frames that were sent, the first 1024
+  std::vector<Bytes> wire;            ///< frames that were sent, the first 1024
+  std::vector<net::Offload> offloads; ///< what was asked for with each of them
   std::uint64_t sends{0};
   std::uint64_t send_calls{0};
   std::uint64_t most_in_flight{0};
@@ -99,7 +147,7 @@ class FakeNetDevice final : public net::NetDevice {
   bsp::Result<void> reset() override;
   void shut_down() override {}
   std::string_view name() const override { return name_; }
-  net::MacAddress mac() const override { return address; }
+  net::MacAddress mac() const override { return control_values.mac.value_or(address); }
   net::Link link() const override { return link_state; }
   std::uint16_t mtu() const override { return mtu_; }
   std::uint16_t device_mtu() const override { return mtu_limit; }
@@ -109,6 +157,7 @@ class FakeNetDevice final : public net::NetDevice {
   std::size_t tx_in_flight() const override { return in_flight_.size(); }
   bool usable() const override { return is_usable; }
   void set_listener(net::NetListener listener) override { listener_ = listener; }
+  net::NetControl* control() override { return has_control ? &control_values : nullptr; }
   const virtio::Diagnostics* diagnostics() const override { return has_diagnostics ? &diagnostics_values : nullptr; }
 
  private:
@@ -116,9 +165,9 @@ class FakeNetDevice final : public net::NetDevice {
     Bytes bytes;
     std::vector<net::Segment> more;
     std::size_t first;
-    net::Checksum checksum;
+    net::RxFrame like;
   };
-  bool put(Bytes frame, std::size_t piece, net::Checksum checksum);
+  [[nodiscard]] bool grants(const net::Offload& offload) const;
 
   std::string name_;
   std::uint16_t mtu_{1500};

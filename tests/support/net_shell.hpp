@@ -71,7 +71,7 @@ struct NetShell {
   std::array<net::NetDevice*, 2> devices{&net0, &net1};
   std::vector<std::byte> capture;
   shell::NetService service;
-  std::vector<std::byte> dma = std::vector<std::byte>(16384);
+  std::vector<std::byte> dma = std::vector<std::byte>(128 * 1024);
   bsp::DmaArena arena{dma, bsp::BusAddress{0x40000000}};
   shell::System system{.console = console, .interfaces = {}, .virtio_slots = {}, .arena = &arena, .net = &service};
   std::array<shell::CommandTable, 1> tables{shell::net_commands()};

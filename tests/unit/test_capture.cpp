@@ -48,11 +48,11 @@ TEST(CaptureRing, GivesFramesBackInOrderWithTimeAndDirection) {
   CHECK_EQUAL(2, ring.size());
   CHECK(same(ring.front().bytes, make_frame(14, 1)));
   CHECK_EQUAL(1000, ring.front().time_us);
-  CHECK(ring.front().direction == shell::Direction::received);
+  CHECK(ring.front().notes.direction == shell::Direction::received);
   ring.pop();
   CHECK(same(ring.front().bytes, make_frame(60, 2)));
   CHECK_EQUAL(2000, ring.front().time_us);
-  CHECK(ring.front().direction == shell::Direction::sent);
+  CHECK(ring.front().notes.direction == shell::Direction::sent);
   ring.pop();
   CHECK(ring.empty());
 }
@@ -64,9 +64,9 @@ TEST(CaptureRing, KeepsTheChecksumState) {
   handle.csum_start = 34;
   handle.csum_offset = 16;
   CHECK(ring.push(handle, 0));
-  CHECK(ring.front().checksum == net::Checksum::partial);
-  CHECK_EQUAL(34, ring.front().csum_start);
-  CHECK_EQUAL(16, ring.front().csum_offset);
+  CHECK(ring.front().notes.checksum == net::Checksum::partial);
+  CHECK_EQUAL(34, ring.front().notes.csum_start);
+  CHECK_EQUAL(16, ring.front().notes.csum_offset);
 }
 
 TEST(CaptureRing, JoinsTheSegmentsOfAFrame) {
@@ -94,7 +94,7 @@ TEST(CaptureRing, CountsWhatFindsItFullAndOverwritesNothing) {
 TEST(CaptureRing, UsesNearlyAllOfItsStorage) {
   while (push(make_frame(60, 0))) {
   }
-  CHECK(ring.size() >= storage.size() / (60 + 32));
+  CHECK(ring.size() >= storage.size() / (60 + 40));
 }
 
 TEST(CaptureRing, DropsAFrameLargerThanItself) {

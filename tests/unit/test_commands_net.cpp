@@ -98,7 +98,8 @@ TEST(NetCommands, StatsClearStartsFromZero) {
   check_text(std::string{}, net.run("net stats clear"));
   CHECK_EQUAL(0, net.net0.statistics.rx_packets);
   CHECK_EQUAL(6, net.net1.statistics.rx_packets);
-  check_text(std::string{"error: net stats: unexpected argument 'clean', only 'clear'\n"}, net.run("net stats clean"));
+  check_text(std::string{"error: net stats: unexpected argument 'clean' (try 'help net stats')\n"},
+             net.run("net stats clean"));
 }
 
 TEST(NetCommands, ResetKeepsTheStatistics) {
@@ -136,10 +137,19 @@ TEST(NetCommands, InfoNamesStatusAndFeatures) {
                          "offered 0x0000040100410020 MAC STATUS MQ VERSION_1 bit-42\n"
                          "accepted 0x0000000100010020 MAC STATUS VERSION_1\n"
                          "refused 0x0000040000400000 MQ bit-42\n"
+                         "ring split\n"
                          "queue 0 receive split size 256 max 1024\n"
                          "header 12 bytes\n"
-                         "receive-buffer 2048 bytes\n"},
+                         "receive-buffer 2048 bytes\n"
+                         "mergeable no\n"},
              net.run("net info"));
+}
+
+TEST(NetCommands, InfoSaysWhichRingAndWhetherBuffersAreMerged) {
+  net.net0.diagnostics_values.accepted = {virtio::Feature::ring_packed, virtio::Feature::net_mrg_rxbuf};
+  const std::string output = net.run("net info");
+  CHECK(output.find("\nring packed\n") != std::string::npos);
+  CHECK(output.ends_with("\nmergeable yes\n"));
 }
 
 TEST(NetCommands, InfoSaysThatADeviceHasFailed) {
@@ -163,9 +173,28 @@ TEST(NetCommands, RegsPrintsNameOffsetAndValue) {
 }
 
 TEST(NetCommands, QueueShowsAllRingsOrOne) {
-  virtio::QueueState receive{0,     "receive", "split", 256,  1024,  1, 65535, 65530,
-                             65529, 0,         1,       true, 65530, 3, 255,   false};
-  virtio::QueueState transmit{1, "transmit", "split", 128, 128, 128, 0, 0, 0, 1, 0, false, 0, 0, 0, true};
+  virtio::QueueState receive{};
+  receive.index = 0;
+  receive.role = "receive";
+  receive.format = "split";
+  receive.size = 256;
+  receive.size_max = 1024;
+  receive.free = 1;
+  receive.avail_idx = 65535;
+  receive.used_idx = 65530;
+  receive.last_used = 65529;
+  receive.used_flags = 1;
+  receive.event_idx = true;
+  receive.used_event = 65530;
+  receive.avail_event = 3;
+  receive.in_flight = 255;
+  virtio::QueueState transmit{};
+  transmit.index = 1;
+  transmit.role = "transmit";
+  transmit.format = "split";
+  transmit.size = transmit.size_max = transmit.free = 128;
+  transmit.avail_flags = 1;
+  transmit.broken = true;
   net.net0.diagnostics_values.queues = {receive, transmit};
   const std::string first = "queue 0 receive split\n"
                             "  size 256 max 1024 free 1 in-flight 255\n"
@@ -179,16 +208,44 @@ TEST(NetCommands, QueueShowsAllRingsOrOne) {
   check_text(first + second, net.run("net queue"));
   check_text(first, net.run("net queue 0"));
   check_text(second, net.run("net queue 1"));
-  CHECK(net.run("net queue 2").starts_with("error: net queue: "));
+  check_text(std::string{"error: net queue: no queue 2 (try 'net queue')\n"}, net.run("net queue 2"));
   CHECK(net.run("net queue x").starts_with("error: net queue: "));
 }
 
+TEST(NetCommands, QueueShowsPackedRingsByTheNumberThatTheyHave) {
+  virtio::QueueState control{};
+  control.index = 4; // behind two pairs
+  control.role = "control";
+  control.format = "packed";
+  control.size = 64;
+  control.size_max = 256;
+  control.free = 61;
+  control.in_flight = 1;
+  control.packed = true;
+  control.avail_idx = 7;
+  control.avail_wrap = true;
+  control.last_used = 4;
+  control.driver_event = 0x8005;
+  control.driver_flags = 2;
+  control.device_event = 63;
+  control.device_flags = 1;
+  net.net0.diagnostics_values.queues = {control};
+  const std::string expected = "queue 4 control packed\n"
+                               "  size 64 max 256 free 61 in-flight 1\n"
+                               "  next-avail 7 wrap 1 next-used 4 wrap 0\n"
+                               "  driver-event slot 5 wrap 1 flags 2 desc\n"
+                               "  device-event slot 63 wrap 0 flags 1 disable\n";
+  check_text(expected, net.run("net queue 4"));
+  check_text(expected, net.run("net queue"));
+  check_text(std::string{"error: net queue: no queue 0 (try 'net queue')\n"}, net.run("net queue 0"));
+}
+
 TEST(NetCommands, QueueSaysThatThereAreNone) {
-  check_text(std::string{"error: net queue: the device has no queues set up\n"}, net.run("net queue 0"));
+  check_text(std::string{"error: net queue: the device has no queues set up\n"}, net.run("net queue"));
 }
 
 TEST(NetCommands, RefuseArgumentsThatTheyDoNotTake) {
-  for (const char* command : {"list", "mac", "link", "info", "regs", "reset"}) {
+  for (const char* command : {"list", "link", "info", "regs", "reset", "announce", "mcast list", "vlan list"}) {
     const std::string output = net.run(std::string{"net "} + command + " surplus");
     CHECK_TEXT(output.starts_with(std::string{"error: net "} + command + ": "), output.c_str());
     CHECK(output.find("surplus") != std::string::npos);
@@ -197,8 +254,11 @@ TEST(NetCommands, RefuseArgumentsThatTheyDoNotTake) {
 }
 
 TEST(NetCommands, AllTakeAnInterface) {
+  virtio::QueueState queue{};
+  net.net1.diagnostics_values.queues.push_back(queue);
   for (const char* command :
-       {"list", "mac", "link", "mtu", "stats", "tx -s 60", "dump -t 1", "info", "regs", "queue", "reset"}) {
+       {"list", "mac", "link", "mtu", "stats", "tx -s 60", "dump -t 1", "info", "regs", "queue", "reset", "promisc",
+        "mcast list", "vlan list", "announce", "coalesce", "offload", "stats device"}) {
     const std::string output = net.run(std::string{"net "} + command + " -i net1");
     CHECK_TEXT(!output.starts_with("error"), output.c_str());
     CHECK(net.run(std::string{"net "} + command + " -i net9").starts_with("error: net: no interface 'net9'"));
@@ -207,13 +267,25 @@ TEST(NetCommands, AllTakeAnInterface) {
   CHECK_EQUAL(0, net.net0.resets);
   CHECK_EQUAL(1, net.net1.sends);
   CHECK_EQUAL(1, net.net1.resets);
+  CHECK_EQUAL(0, net.net0.control_values.commands);
+  CHECK_EQUAL(2, net.net1.control_values.commands);
 }
 
 TEST(NetCommands, SayThatThereIsNoInterface) {
   test::NetShell none{0};
   check_text(std::string{"no network device\n"}, none.run("net list"));
-  for (const char* command : {"use net0", "mac", "link", "mtu", "stats", "tx ffffffffffff52540012345688b5", "dump",
-                              "info", "regs", "queue", "reset"})
+  for (const char* command : {"use net0",    "mac",
+                              "link",        "mtu",
+                              "stats",       "tx ffffffffffff52540012345688b5",
+                              "dump",        "info",
+                              "regs",        "queue",
+                              "reset",       "mac 52:54:00:12:34:56",
+                              "promisc on",  "mcast add 01:00:5e:00:00:01",
+                              "mcast list",  "vlan add 1",
+                              "vlan list",   "announce",
+                              "coalesce",    "coalesce rx 1 1",
+                              "offload",     "offload guest_csum on",
+                              "stats device"})
     check_text(std::string{"error: net: no network device\n"}, none.run(std::string{"net "} + command));
 }
 

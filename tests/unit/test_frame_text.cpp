@@ -35,12 +35,7 @@ std::string dump_line(const std::vector<std::byte>& frame, std::size_t offset) {
 }
 
 shell::CapturedFrame captured(std::span<const std::byte> bytes, std::uint64_t time_us, shell::Direction direction) {
-  return {.time_us = time_us,
-          .bytes = bytes,
-          .direction = direction,
-          .checksum = net::Checksum::none,
-          .csum_start = 0,
-          .csum_offset = 0};
+  return {.time_us = time_us, .bytes = bytes, .notes = {.direction = direction}};
 }
 
 } // namespace

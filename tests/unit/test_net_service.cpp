@@ -142,7 +142,7 @@ TEST(NetService, RecordsSentFramesOnlyWhereAsked) {
   CHECK(service.captured().empty());
   service.record_sent(net0, frame);
   CHECK_EQUAL(1, service.captured().size());
-  CHECK(service.captured().front().direction == shell::Direction::sent);
+  CHECK(service.captured().front().notes.direction == shell::Direction::sent);
 }
 
 TEST(NetService, StartsACaptureEmpty) {
