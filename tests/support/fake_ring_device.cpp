@@ -35,6 +35,7 @@ void FakeRingDevice::go_live(const Areas& areas, const Rules& rules) {
   rules_ = rules;
   last_avail_ = used_idx_ = used_next_ = next_head_ = 0;
   in_flight_.clear();
+  taken_.assign(areas.size, false);
   order_.clear();
   live_ = false;
   if (areas.descriptors % 16 != 0 || areas.available % 2 != 0 || areas.used % 4 != 0)
@@ -101,11 +102,7 @@ std::vector<FakeRingDevice::Chain> FakeRingDevice::take_available() {
 FakeRingDevice::InFlight FakeRingDevice::walk(std::uint16_t head) {
   InFlight record;
   record.chain.head = head;
-  std::vector<bool> taken(areas_.size);
-  for (const auto& [other, in_flight] : in_flight_)
-    for (const std::uint16_t slot : in_flight.slots)
-      taken[slot] = true;
-  for (std::uint16_t at = head; walk_slot(record, at, taken);)
+  for (std::uint16_t at = head; walk_slot(record, at);)
     at = load16(areas_.descriptors + 16U * at + 14);
   record.chain.descriptors = static_cast<std::uint16_t>(record.slots.size());
   if (rules_.in_order) check_order(record);
@@ -126,16 +123,16 @@ FakeRingDevice::InFlight FakeRingDevice::walk(std::uint16_t head) {
 }
 
 /// Takes one descriptor of the ring into the chain; whether it names another.
-bool FakeRingDevice::walk_slot(InFlight& record, std::uint16_t slot, std::vector<bool>& taken) {
+bool FakeRingDevice::walk_slot(InFlight& record, std::uint16_t slot) {
   if (slot >= areas_.size) {
     violation("descriptor index " + std::to_string(slot) + " is beyond the table");
     return false;
   }
-  if (taken[slot]) {
+  if (taken_[slot]) {
     violation("descriptor " + std::to_string(slot) + " is in flight already, or the chain loops");
     return false;
   }
-  taken[slot] = true;
+  taken_[slot] = true;
   record.slots.push_back(slot);
   const std::uint64_t entry = areas_.descriptors + 16U * slot;
   record.contents[entry] = bytes_at(entry, 16);
@@ -210,7 +207,11 @@ std::uint32_t FakeRingDevice::write(const Chain& chain, const Bytes& bytes) {
 }
 
 void FakeRingDevice::retire(const Chain& chain) {
-  if (in_flight_.erase(chain.head) == 0) return violation("the test completes a chain that is not in flight");
+  const auto record = in_flight_.find(chain.head);
+  if (record == in_flight_.end()) return violation("the test completes a chain that is not in flight");
+  for (const std::uint16_t slot : record->second.slots)
+    taken_[slot] = false;
+  in_flight_.erase(record);
   if (rules_.in_order && order_.front() != chain.head) violation("the test completes chains out of order");
   std::erase(order_, chain.head);
 }

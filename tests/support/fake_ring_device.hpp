@@ -123,7 +123,7 @@ class FakeRingDevice {
   [[nodiscard]] std::size_t used_area_size() const { return 6 + 8 * std::size_t{areas_.size}; }
   void store_used(std::size_t offset, unsigned width, std::uint32_t value);
   InFlight walk(std::uint16_t head);
-  bool walk_slot(InFlight& record, std::uint16_t slot, std::vector<bool>& taken);
+  bool walk_slot(InFlight& record, std::uint16_t slot);
   void walk_table(InFlight& record, std::uint64_t table, std::uint32_t length);
   void take_piece(InFlight& record, std::uint64_t entry);
   void check_order(const InFlight& record);
@@ -139,6 +139,7 @@ class FakeRingDevice {
   std::uint16_t used_idx_{0};  ///< published
   std::uint16_t used_next_{0}; ///< placed
   std::map<std::uint16_t, InFlight> in_flight_;
+  std::vector<bool> taken_;         ///< slots in flight
   std::uint16_t next_head_{0};      ///< IN_ORDER: where the next chain has to start
   std::deque<std::uint16_t> order_; ///< heads in flight, oldest first
   Bytes used_mirror_;               ///< what the device itself wrote

@@ -159,6 +159,99 @@ TEST(SplitRingNotify, HasNothingToCatchUpAfterANotification) {
   CHECK_FALSE(ring.recheck_notification().has_value());
 }
 
+// ---- what a notification tells
+// ---------------------------------------------------------------------------------------
+
+// proves: VQ-05
+TEST(SplitRingNotify, TellsTheQueueIndexAndNothingElseWithoutNotificationData) {
+  create(8);
+  restart(8, false, 3);
+  cycle(300);
+  CHECK(add_one().has_value());
+  CHECK(ring.publish() == 3);
+  CHECK(ring.force_notification() == 3);
+}
+
+// proves: VQ-06
+TEST(SplitRingNotify, TellsTheAvailableIndexAboveTheQueueIndexWithNotificationData) {
+  create(8);
+  settings.notification_data = true;
+  restart(8, false, 3);
+  for (unsigned sent = 0; sent < 70000;) { // across 0x7fff, where next_wrap turns, and 0xffff
+    const unsigned batch = 1 + sent % 3;
+    for (unsigned i = 0; i < batch; i++)
+      CHECK(add_one().has_value());
+    sent += batch;
+    const std::uint32_t value = *ring.publish();
+    const std::uint32_t next_off = sent & 0x7fff;
+    const std::uint32_t next_wrap = sent >> 15 & 1;
+    LONGS_EQUAL(3 | next_off << 16 | next_wrap << 31, value);
+    device.check_notification(value);
+    drain();
+  }
+}
+
+// proves: VQ-08
+TEST(SplitRingNotify, RepeatsTheSameDataWhileNothingNewIsExposed) {
+  create(8);
+  settings.notification_data = true;
+  restart(8, false, 1);
+  cycle(0x8000 - 1);
+  CHECK(add_one().has_value());
+  const std::uint32_t value = *ring.publish();
+  LONGS_EQUAL(0x8000'0001, value);
+  CHECK(add_one().has_value()); // added, but not exposed
+  LONGS_EQUAL(value, ring.force_notification());
+  LONGS_EQUAL(value, ring.force_notification());
+  device.want_notifications(false);
+  CHECK_FALSE(ring.publish().has_value());
+  device.want_notifications(true);
+  LONGS_EQUAL(0x8001'0001, *ring.recheck_notification());
+  LONGS_EQUAL(0x8001'0001, ring.force_notification());
+}
+
+// ---- a device that never asks
+// ----------------------------------------------------------------------------------------
+
+// proves: ROB-35
+TEST(SplitRingNotify, LetsAWatchdogKickADeviceThatNeverAsksToBeNotified) {
+  for (const bool with_event_idx : {false, true}) {
+    start(8, with_event_idx);
+    device.want_notifications(false);                   // used.flags stuck at 1
+    if (with_event_idx) device.set_avail_event(0x4000); // never reached
+    CHECK_FALSE(ring.unannounced());
+    CHECK(add_one().has_value());
+    CHECK_FALSE(ring.unannounced()); // nobody can be told of what is not exposed
+    CHECK_FALSE(ring.publish().has_value());
+    CHECK(ring.unannounced());
+    CHECK_FALSE(ring.recheck_notification().has_value());
+    CHECK(ring.unannounced());
+    LONGS_EQUAL(1, ring.force_notification());
+    CHECK_FALSE(ring.unannounced());
+    LONGS_EQUAL(1, ring.force_notification());         // as often as the watchdog likes
+    device.complete_batch(device.take_available(), 1); // it worked all the time, without an interrupt
+    CHECK(ring.used_pending());
+    LONGS_EQUAL(1, take().size());
+    CHECK_FALSE(give(1));
+    CHECK(ring.unannounced());
+  }
+}
+
+// proves: ROB-35
+TEST(SplitRingNotify, AnnouncesItselfAsUsualAfterAForcedNotification) {
+  for (const bool with_event_idx : {false, true}) {
+    start(8, with_event_idx);
+    device.want_notifications(false);
+    CHECK_FALSE(give(3));
+    LONGS_EQUAL(1, ring.force_notification());
+    drain();
+    device.want_notifications(true);
+    CHECK_FALSE(ring.recheck_notification().has_value());
+    CHECK(give(1));
+    CHECK_FALSE(ring.unannounced());
+  }
+}
+
 // ---- from the device, without EVENT_IDX
 // ------------------------------------------------------------------------------
 
