@@ -69,6 +69,40 @@ TEST(CaptureRing, KeepsTheChecksumState) {
   CHECK_EQUAL(16, ring.front().notes.csum_offset);
 }
 
+TEST(CaptureRing, KeepsAllThatIsKnownOfAFrame) {
+  Frame frame = make_frame(60, 1);
+  net::RxFrame handle = received(frame);
+  handle.gso = net::Gso::tcp6;
+  handle.gso_size = 1428;
+  handle.ecn = true;
+  handle.hash_report = 5;
+  handle.hash = 0x89abcdef;
+  handle.coalesced_segments = 40'000;
+  handle.duplicate_acks = 50'000;
+  CHECK(ring.push(handle, 0));
+  const shell::FrameNotes notes = ring.front().notes;
+  CHECK(notes.gso == net::Gso::tcp6);
+  CHECK_EQUAL(1428, notes.gso_size);
+  CHECK(notes.ecn);
+  CHECK_EQUAL(5, notes.hash_report);
+  CHECK_EQUAL(0x89abcdef, notes.hash);
+  CHECK_EQUAL(40'000, notes.coalesced_segments);
+  CHECK_EQUAL(50'000, notes.duplicate_acks);
+}
+
+TEST(CaptureRing, KeepsWhatWasAskedForASentFrame) {
+  CHECK(
+      ring.push_sent(make_frame(60, 2), 0,
+                     {.checksum = true, .gso = net::Gso::tcp4, .csum_start = 34, .csum_offset = 16, .gso_size = 536}));
+  const shell::FrameNotes notes = ring.front().notes;
+  CHECK(notes.direction == shell::Direction::sent);
+  CHECK(notes.checksum == net::Checksum::partial);
+  CHECK(notes.gso == net::Gso::tcp4);
+  CHECK_EQUAL(34, notes.csum_start);
+  CHECK_EQUAL(16, notes.csum_offset);
+  CHECK_EQUAL(536, notes.gso_size);
+}
+
 TEST(CaptureRing, JoinsTheSegmentsOfAFrame) {
   Frame frame = make_frame(1000, 3);
   net::RxFrame handle = received(frame);

@@ -167,6 +167,40 @@ TEST(NetDump, MarksAPartialChecksumBehindTheFrame) {
   check_text2pcap_reads({ethernet_frame(60)}, output);
 }
 
+TEST(NetDump, SaysHowASuperFrameWasMerged) {
+  net::RxFrame like;
+  like.gso = net::Gso::tcp4;
+  like.gso_size = 1448;
+  like.hash_report = 2;
+  like.hash = 0x1234abcd;
+  const auto arrive_once = [&, arrived = false]() mutable {
+    if (!arrived) arrived = net.net0.arrive_as(ethernet_frame(60), like, 60);
+  };
+  while_listening(arrive_once);
+  const std::string notes = "# super-frame: tcp4, segments of 1448 bytes\n# hash 0x1234abcd over tcp4\n";
+  CHECK(net.run("net dump -c 1").ends_with("|\n" + notes + "# captured 1 frame(s), dropped 0\n"));
+  while_listening(arrive_once);
+  CHECK(net.run("net dump -q -c 1")
+            .ends_with(" 0x88b5 local gso tcp4 1448\n" + notes + "# captured 1 frame(s), dropped 0\n"));
+}
+
+TEST(NetDump, IsReadBackByText2pcapForSuperFramesInPieces) {
+  test::NetShell large{1, 1 << 20};
+  std::vector<Bytes> frames;
+  for (const std::size_t size : {1515, 4096, 9018, 32768, 65535, 65536, 65549, 65550, 65553})
+    frames.push_back(ethernet_frame(size, 0x0800, static_cast<unsigned>(size)));
+  net::RxFrame like;
+  like.checksum = net::Checksum::partial;
+  like.gso = net::Gso::tcp4;
+  like.gso_size = 1448;
+  large.net0.on_service = [&, next = std::size_t{0}]() mutable {
+    if (large.service.capturing() && next < frames.size()) CHECK(large.net0.arrive_as(frames[next++], like, 1526));
+  };
+  test::fake_cpu().on_idle = [](bsp::Deadline) {};
+  check_text2pcap_reads(frames, large.raw("net dump -c " + std::to_string(frames.size())));
+  CHECK(large.net0.faults.empty());
+}
+
 TEST(NetDump, ListensOnTheInterfaceThatWasNamed) {
   test::NetShell two{2};
   two.net1.on_service = [&, sent = false]() mutable {

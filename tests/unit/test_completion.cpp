@@ -16,9 +16,18 @@ void nothing(shell::Session&, shell::Arguments&) {}
 
 constexpr shell::Option tx_options[] = {
     {"-c", "N", "count"}, {"-d", "LEVEL", "level", shell::Completion::log_level}, {"-p", "", "pad"}};
+constexpr std::string_view switch_words[] = {"on", "off"};
 constexpr shell::Option net_options[] = {{"-i", "IF", "interface", shell::Completion::interface}};
 constexpr shell::Command net_commands[] = {
     {.name = "tx", .usage = "HEX", .summary = "", .example = "", .run = nothing, .options = tx_options},
+    {.name = "offload",
+     .usage = "[NAME on|off]",
+     .summary = "",
+     .example = "",
+     .run = nothing,
+     .positional = shell::Completion::offload,
+     .max_positionals = 2,
+     .words = switch_words},
     {.name = "use",
      .usage = "IF",
      .summary = "",
@@ -84,7 +93,7 @@ TEST(Completer, OffersCommandsAndSubcommands) {
   check_list("help history ", "  h");
   check("lp ", "he");
   check("et ", "n");
-  check_list("tx use ", "net ");
+  check_list("tx offload use ", "net ");
   check("se ", "net u");
   check(" ", "net use");
 }
@@ -111,9 +120,19 @@ TEST(Completer, OffersAnArgumentOnlyAsOftenAsItMayStand) {
   check_list("", "net use net0 ");
 }
 
+TEST(Completer, OffersTheWordsOfTheLastArgumentOnlyThere) {
+  check_list("guest_csum guest_tso4 guest_tso6 guest_ecn guest_ufo guest_uso4 guest_uso6 ", "net offload ");
+  check_list("guest_uso4 guest_uso6 ", "net offload guest_us");
+  check_list("on off ", "net offload guest_csum ");
+  check("f ", "net offload guest_csum of");
+  check_list("", "net offload guest_csum on ");
+  check_list("net0 net1 ", "net offload guest_csum -i ");
+  check_list("", "help net offload guest_csum ");
+}
+
 TEST(Completer, OffersCommandsToHelp) {
   check_list("help history ", "help h");
-  check_list("tx use ", "help net ");
+  check_list("tx offload use ", "help net ");
   check_list("", "help net tx ");
   check_list("", "help net -");
 }

@@ -132,6 +132,67 @@ TEST(FrameText, SumsAFrameUpInALine) {
                   captured(std::span{frame}.first(13), 1'000'002, shell::Direction::received), text)});
 }
 
+TEST(FrameText, SumsASuperFrameUpWithItsSegmentSize) {
+  auto frame = bytes_of("\xff\xff\xff\xff\xff\xffRTxxxx");
+  frame.push_back(std::byte{0x08});
+  frame.push_back(std::byte{0x00});
+  shell::CapturedFrame super = captured(frame, 1'000'002, shell::Direction::received);
+  super.notes.gso = net::Gso::tcp4;
+  super.notes.gso_size = 1448;
+  char text[128];
+  CHECK_EQUAL(std::string{"1.000002 I 14 52:54:78:78:78:78 > ff:ff:ff:ff:ff:ff 0x0800 IPv4 gso tcp4 1448"},
+              std::string{shell::summary_line(super, text)});
+}
+
+TEST(FrameText, NotesNothingOfAPlainFrame) {
+  char text[128];
+  CHECK(shell::note_line({}, 0, text).empty());
+  CHECK(shell::note_line({.checksum = net::Checksum::valid}, 0, text).empty());
+}
+
+TEST(FrameText, NotesEachThingThatIsKnownInALine) {
+  const auto note = [](const shell::FrameNotes& notes, std::size_t index) {
+    char text[128];
+    return std::string{shell::note_line(notes, index, text)};
+  };
+  const shell::FrameNotes all{.hash = 0x1234abcd,
+                              .csum_start = 34,
+                              .csum_offset = 16,
+                              .gso_size = 1448,
+                              .coalesced_segments = 3,
+                              .duplicate_acks = 1,
+                              .checksum = net::Checksum::partial,
+                              .gso = net::Gso::tcp4,
+                              .ecn = true,
+                              .hash_report = 2};
+  CHECK_EQUAL(std::string{"# partial checksum: sum from byte 34, goes to byte 50"}, note(all, 0));
+  CHECK_EQUAL(std::string{"# super-frame: tcp4, segments of 1448 bytes, 3 segments coalesced, 1 duplicate ack(s), ECN"},
+              note(all, 1));
+  CHECK_EQUAL(std::string{"# hash 0x1234abcd over tcp4"}, note(all, 2));
+  CHECK_EQUAL(std::string{}, note(all, 3));
+  CHECK_EQUAL(std::string{"# super-frame: ufo, segments of 1480 bytes"},
+              note({.gso_size = 1480, .gso = net::Gso::udp_fragments}, 0));
+  CHECK_EQUAL(std::string{"# super-frame: uso, segments of unknown size"}, note({.gso = net::Gso::udp_segments}, 0));
+  CHECK_EQUAL(
+      std::string{"# super-frame: tcp6, segments of 65535 bytes, 65535 segments coalesced, 65535 duplicate "
+                  "ack(s), ECN"},
+      note(
+          {.gso_size = 65535, .coalesced_segments = 65535, .duplicate_acks = 65535, .gso = net::Gso::tcp6, .ecn = true},
+          0));
+}
+
+TEST(FrameText, NamesWhatAHashWasComputedOver) {
+  // VIRTIO 1.3, 5.1.6.4.5.
+  constexpr std::string_view names[] = {"",     "ip4",  "tcp4",   "udp4",    "ip6",
+                                        "tcp6", "udp6", "ip6-ex", "tcp6-ex", "udp6-ex"};
+  char text[128];
+  for (std::uint8_t type = 1; type < std::size(names); type++)
+    CHECK(shell::note_line({.hash = 1, .hash_report = type}, 0, text) ==
+          "# hash 0x00000001 over " + std::string{names[type]});
+  CHECK(shell::note_line({.hash = 1, .hash_report = 10}, 0, text) == "# hash 0x00000001 over type 10");
+  CHECK(shell::note_line({.hash = 1, .hash_report = 255}, 0, text) == "# hash 0x00000001 over type 255");
+}
+
 TEST(FrameText, CallsALengthFieldLlc) {
   CHECK(shell::ethertype_name(0x05dc) == "LLC");
   CHECK(shell::ethertype_name(0x0600).empty());

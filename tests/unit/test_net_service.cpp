@@ -198,6 +198,18 @@ TEST(NetService, LogsLinkChangesAndRecoveries) {
   CHECK_EQUAL(std::string{"net1: recovery given up, 'net reset' tries again"}, log.lines[3]);
 }
 
+TEST(NetService, LogsMtuChangesAnnouncementsAndLostFrames) {
+  LogLines log;
+  CHECK(net0.set_mtu(1400).has_value());
+  net0.raise(net::NetEvent::mtu_changed);
+  net1.raise(net::NetEvent::announced);
+  net1.raise(net::NetEvent::tx_timeout);
+  CHECK_EQUAL(3, log.lines.size());
+  CHECK_EQUAL(std::string{"net0: mtu is 1400"}, log.lines[0]);
+  CHECK_EQUAL(std::string{"net1: announced"}, log.lines[1]);
+  CHECK_EQUAL(std::string{"net1: frames in flight made no progress, taken back as not sent"}, log.lines[2]);
+}
+
 TEST(NetService, LetsGoOfItsInterfacesAtTheEnd) {
   LogLines log;
   std::vector<std::byte> other_storage(64);

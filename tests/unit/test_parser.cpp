@@ -14,11 +14,32 @@ using shell::ParseStatus;
 
 void nothing(shell::Session&, shell::Arguments&) {}
 
-constexpr shell::Option tx_options[] = {{"-c", "N", "count"}, {"-p", "", "pad"}, {"-size", "N", "a long one"}};
+constexpr shell::Option tx_options[] = {{"-c", "N", "count"},
+                                        {"-p", "", "pad"},
+                                        {"-size", "N", "a long one"},
+                                        {"--csum", "A,B", "a longer one"},
+                                        {"--all", "", "without value"}};
 constexpr shell::Option net_options[] = {{"-i", "IF", "interface", shell::Completion::interface}};
 constexpr shell::Command net_commands[] = {
     {.name = "tx", .usage = "HEX", .summary = "", .example = "", .run = nothing, .options = tx_options},
     {.name = "mac", .usage = "", .summary = "", .example = "", .run = nothing},
+};
+constexpr std::string_view switch_words[] = {"on", "off"};
+constexpr shell::Command word_commands[] = {
+    {.name = "mode",
+     .usage = "[on|off]",
+     .summary = "",
+     .example = "",
+     .run = nothing,
+     .max_positionals = 1,
+     .words = switch_words},
+    {.name = "set",
+     .usage = "[NAME on|off]",
+     .summary = "",
+     .example = "",
+     .run = nothing,
+     .max_positionals = 2,
+     .words = switch_words},
 };
 constexpr std::string_view suffixes[] = {".b", ".l"};
 constexpr shell::Command commands[] = {
@@ -39,7 +60,7 @@ constexpr shell::Command commands[] = {
      .suffixes = suffixes},
     {.name = "both", .usage = "[WORD]", .summary = "", .example = "", .run = nothing, .subcommands = net_commands},
 };
-constexpr shell::CommandTable tables[] = {commands};
+constexpr shell::CommandTable tables[] = {commands, word_commands};
 
 struct Line {
   explicit Line(std::string_view line) : text{line}, parsed{parser->parse(text)} {}
@@ -147,6 +168,33 @@ TEST(Parser, AnOptionsValueMustFollow) {
   STRCMP_EQUAL("missing_value", line.status().c_str());
   STRCMP_EQUAL("-c", std::string{line.parsed.option->name}.c_str());
   check_status("missing_value", "net tx -c -p aa");
+}
+
+TEST(Parser, ALongOptionTakesItsValueBehindASpaceOrAnEqualsSign) {
+  STRCMP_EQUAL("=34,16", Line{"net tx --csum 34,16 aa"}.option("--csum").c_str());
+  const Line attached{"net tx --csum=34,16 aa"};
+  STRCMP_EQUAL("=34,16", attached.option("--csum").c_str());
+  STRCMP_EQUAL("[aa]", attached.positionals().c_str());
+  STRCMP_EQUAL("=", Line{"net tx --csum= aa"}.option("--csum").c_str());
+  STRCMP_EQUAL("==", Line{"net tx --csum== aa"}.option("--csum").c_str());
+  check_status("unknown_option", "net tx --csum34,16");
+  check_status("unknown_option", "net tx --csu=1");
+  check_status("unknown_option", "net tx --all=1");
+  check_status("unknown_option", "net tx -size=5");
+  check_status("ok", "net tx --all");
+  check_status("missing_value", "net tx --csum");
+}
+
+TEST(Parser, TheLastArgumentMayHaveToBeOneOfSomeWords) {
+  check_status("ok", "mode");
+  check_status("ok", "mode on");
+  const Line line{"mode onn"};
+  STRCMP_EQUAL("unexpected_argument", line.status().c_str());
+  STRCMP_EQUAL("onn", std::string{line.parsed.word}.c_str());
+  check_status("unexpected_argument", "mode \"\"");
+  check_status("ok", "set anything");
+  check_status("ok", "set anything off");
+  check_status("unexpected_argument", "set on anything");
 }
 
 TEST(Parser, ASubcommandMustFollow) {
