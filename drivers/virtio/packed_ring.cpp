@@ -318,7 +318,7 @@ bool PackedRing::used_beyond(std::uint16_t offset) const {
   Token first = oldest_id_;
   for (std::uint32_t ahead = 0;;) {
     if (!used_at(at)) return false;
-    if (ahead >= offset) return true;
+    if (ahead == offset) return true;
     barrier::after_used_index();
     const Token id = descriptors_[at.slot].id.load();
     if (!in_flight(id)) return true;
@@ -329,6 +329,7 @@ bool PackedRing::used_beyond(std::uint16_t offset) const {
       first = buffers[first].next;
     } while (first != buffers[id].next);
     ahead += batch;
+    if (ahead > offset) return true;
     at.advance(batch, size_);
   }
 }
