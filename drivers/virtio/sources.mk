@@ -12,5 +12,6 @@ SUPPORT_SRCS += tests/support/fake_ring_device.cpp tests/support/fake_virtio_mmi
 TEST_SRCS += tests/unit/test_device_init.cpp tests/unit/test_fake_virtio_mmio.cpp tests/unit/test_features.cpp \
              tests/unit/test_mmio_legacy.cpp tests/unit/test_mmio_transport.cpp tests/unit/test_split_ring.cpp tests/unit/test_split_ring_hostile.cpp \
              tests/unit/test_split_ring_notify.cpp tests/unit/test_transport_config.cpp
-TEST_SRCS += tests/unit/test_mmio_probe.cpp
+TEST_SRCS += tests/unit/test_mmio_probe.cpp tests/unit/test_mmio_queue_reset.cpp tests/unit/test_mmio_features.cpp
+TEST_SRCS += tests/unit/test_split_ring_indirect.cpp tests/unit/test_split_ring_in_order.cpp
 FIXTURES += tests/fixtures/interfaces.dts
