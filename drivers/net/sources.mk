@@ -15,3 +15,5 @@ CONTROL := drivers/net/control_queue.cpp drivers/net/virtio_net_control.cpp driv
            drivers/net/virtio_net_device_stats.cpp
 SRCS += $(CONTROL)
 HOST_SRCS += $(CONTROL)
+TEST_SRCS += tests/unit/test_control_queue.cpp tests/unit/test_virtio_net_control.cpp
+SUPPORT_SRCS += tests/support/fake_net_control.cpp

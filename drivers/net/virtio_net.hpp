@@ -308,14 +308,15 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   bool mergeable_{false};    ///< MRG_RXBUF was accepted
   bool sends_gso_{false};    ///< a HOST_TSO4/6, UFO or USO feature was accepted
 
-  Queue rx_;
-  Queue tx_;
-  ControlQueue control_;
   NetSettings settings_;
 
-  bsp::DmaBuffer rx_memory_;  ///< the receive budget
+  // In the order in which their memory is taken: the arena gets it back in reverse.
+  Queue rx_;
+  Queue tx_;
   bsp::DmaBuffer tx_headers_; ///< a header a transmit chain
   bsp::DmaBuffer tables_;     ///< private: the spans below
+  bsp::DmaBuffer rx_memory_;  ///< the receive budget
+  ControlQueue control_;
   bsp::DmaBuffer announcement_;
   std::size_t rx_buffer_bytes_{small_buffer_bytes};
   std::size_t rx_frame_limit_{0};    ///< the longest frame that is delivered
