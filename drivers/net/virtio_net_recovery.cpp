@@ -51,6 +51,8 @@ void VirtioNet::service() {
     if (now >= recover_not_before_) recover();
     return;
   }
+  // An owner who sends nothing never asks for the announcement's buffer.
+  if (announcement_in_flight_ && finished_count_ == 0) finished_count_ = reclaim(finished_);
   if (state_ != State::live) return;
   check_interrupts();
   if (now >= watch_at_) watch(now);
