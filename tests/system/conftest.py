@@ -8,6 +8,8 @@ from machine import Machine, Nic
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "soak: long; run by `make test-soak` only")
+    if "s" not in config.option.reportchars:
+        config.option.reportchars += "s"  # what was skipped is always told, with its reason
 
 
 @pytest.fixture
@@ -42,3 +44,10 @@ def netbsp(launch):
 def either(request, launch):
     """The same, once with each MMIO version."""
     return launch([Nic(capture=True)], legacy=request.param == "legacy")
+
+
+@pytest.fixture(params=["modern", "packed", "legacy"])
+def any_ring(request, launch):
+    """The same, over each ring format and MMIO version."""
+    options = "packed=on" if request.param == "packed" else ""
+    return launch([Nic(capture=True, options=options)], legacy=request.param == "legacy")

@@ -61,6 +61,7 @@ def test_a_dump_shows_sent_frames_when_asked(launch):
 
 def test_text2pcap_reads_a_dump_with_log_lines_in_between(either, tmp_path):
     frames = mixed(mac_address(0))
+    either.command("net mcast add 33:33:ff:00:00:01")
     either.start("net dump -c 20")
     either.wait_for_text(LISTENING)
     for index, frame in enumerate(frames):
