@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The fake device itself: that it does refuse what the standard refuses, so that its silence in other tests means
 // something.
+#include <algorithm>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "bsp/mmio.hpp"
 #include "tests/support/bus_trace.hpp"
@@ -16,7 +18,12 @@ using test::FakeVirtioMmio;
 TEST_GROUP(FakeVirtioMmio) {
   test::CleanBus clean;
   FakeVirtioMmio device{FakeVirtioMmio::Version::modern};
+  std::uint64_t accepts{std::uint64_t{1} << 32};
 
+  void accept(unsigned bit) {
+    accepts |= std::uint64_t{1} << bit;
+    device.offered |= accepts;
+  }
   void write(std::uint32_t offset, std::uint32_t value) {
     bsp::mmio_store<std::uint32_t>(device.base() + offset, value);
   }
@@ -27,8 +34,13 @@ TEST_GROUP(FakeVirtioMmio) {
     write(0x70, 0);
     while (read(0x70) != 0) {
     }
-    for (const std::uint32_t step : {1U, 3U, 11U, 15U})
-      if (step <= status) write(0x70, step);
+    for (const std::uint32_t step : {1U, 3U, 11U, 15U}) {
+      if (step > status) break;
+      write(0x70, step);
+      if (step != 3) continue;
+      write(0x24, 1);
+      write(0x20, static_cast<std::uint32_t>(accepts >> 32));
+    }
     device.take_violations();
   }
   void set_queue_up() {
@@ -132,6 +144,69 @@ TEST(FakeVirtioMmio, RefusesQueuesThatAreSetUpWrongly) {
   });
 }
 
+TEST(FakeVirtioMmio, RefusesNotificationsThatNameNoQueue) {
+  const auto notify = [&](std::uint32_t value) {
+    set_queue_up();
+    write(0x70, 15);
+    write(0x50, value);
+  };
+  refuses(11, "names no queue", [&] { notify(2); });
+  refuses(11, "names no queue", [&] { notify(0x0001'0000); }); // NOTIFICATION_DATA was not accepted
+  refuses(11, "not set up", [&] { notify(1); });
+  accept(38);
+  refuses(11, "names no queue", [&] { notify(0x0001'0002); });
+  unsigned notified = 99;
+  device.on_notify = [&](unsigned queue) { notified = queue; };
+  reach(11);
+  notify(0x8001'0000);
+  LONGS_EQUAL(0, notified);
+  STRCMP_EQUAL("", device.violations().c_str());
+}
+
+TEST(FakeVirtioMmio, RefusesAQueueResetThatIsNotWaitedFor) {
+  device.script.queue_reset_reads = 2;
+  const auto reset_queue = [&] {
+    set_queue_up();
+    write(0x70, 15);
+    write(0xc0, 1);
+  };
+  accept(40);
+  refuses(11, "QueueReset 2", [&] {
+    write(0x30, 0);
+    write(0x70, 15);
+    write(0xc0, 2);
+  });
+  refuses(11, "before the queue's reset was done", [&] {
+    reset_queue();
+    LONGS_EQUAL(1, read(0xc0));
+    write(0x38, 8);
+  });
+  refuses(11, "is being reset", [&] {
+    reset_queue();
+    write(0x50, 0);
+  });
+  refuses(11, "before both halves", [&] { // nothing of the old set-up is left
+    reset_queue();
+    while (read(0xc0) != 0) {
+    }
+    LONGS_EQUAL(0, read(0x44));
+    write(0x38, 8);
+    write(0x44, 1);
+  });
+}
+
+TEST(FakeVirtioMmio, TakesAQueueSizeThatIsNoPowerOfTwoOnlyForPackedRings) {
+  const auto set_size = [&] {
+    write(0x30, 0);
+    write(0x38, 100);
+  };
+  refuses(11, "is not a power of two", set_size);
+  accept(34);
+  reach(11);
+  set_size();
+  STRCMP_EQUAL("", device.violations().c_str());
+}
+
 TEST(FakeVirtioMmio, RefusesWrongAccessesToTheConfiguration) {
   refuses(3, "is not the start of a field",
           [&] { static_cast<void>(bsp::mmio_load<std::uint8_t>(device.base() + 0x107)); });
@@ -202,6 +277,65 @@ TEST(FakeRingDevice, RefusesAddressesOutsideItsMemoryAndIndirectDescriptors) {
   descriptor(1, 0x8000'0200, 16, 4, 0);
   expose(1);
   refuses("descriptor flags 4");
+}
+
+TEST(FakeRingDevice, RefusesIndirectTablesThatBreakTheirRules) {
+  const auto table = [&](unsigned index, unsigned flags, unsigned next) {
+    const std::uint64_t at = 0x8000'0400U + 16U * index;
+    memory.store(at, 8, 0x8000'0200);
+    memory.store(at + 8, 4, 16);
+    memory.store(at + 12, 2, flags);
+    memory.store(at + 14, 2, next);
+  };
+  const auto refuses_table = [&](const char* complaint, std::uint32_t length, unsigned flags = 4,
+                                 bool in_order = false) {
+    std::ranges::fill(bytes, std::byte{0});
+    ring.go_live({4, 0x8000'0000, 0x8000'0040, 0x8000'0050}, {.indirect = true, .in_order = in_order});
+    for (unsigned i = 0; i < 8; i++)
+      table(i, i < 7, i + 1);
+    descriptor(0, 0x8000'0400, length, flags, 0);
+    if (std::string_view{complaint} == "flags 4") table(1, 4, 0);
+    if (std::string_view{complaint} == "an indirect chain loops") table(1, 1, 0);
+    if (std::string_view{complaint} == "out of sequence") table(0, 1, 2);
+    expose(0);
+    refuses(complaint);
+  };
+  refuses_table("INDIRECT together with NEXT", 32, 5);
+  refuses_table("an indirect table of 0 bytes", 0);
+  refuses_table("an indirect table of 40 bytes", 40);
+  refuses_table("leaves its table", 48);
+  refuses_table("longer than the queue", 128);
+  refuses_table("an indirect chain loops", 64);
+  refuses_table("out of sequence", 64, 4, true);
+  refuses_table("flags 4", 64);
+}
+
+TEST(FakeRingDevice, RefusesChainsOutOfTableOrder) {
+  ring.go_live({4, 0x8000'0000, 0x8000'0040, 0x8000'0050}, {.in_order = true});
+  descriptor(0, 0x8000'0200, 16, 1, 2);
+  descriptor(2, 0x8000'0200, 16, 0, 0);
+  expose(0);
+  refuses("descriptor 2 is out of table order");
+}
+
+TEST(FakeRingDevice, RefusesATestThatCompletesOutOfOrder) {
+  ring.go_live({4, 0x8000'0000, 0x8000'0040, 0x8000'0050}, {.in_order = true});
+  descriptor(0, 0x8000'0200, 16, 0, 0);
+  descriptor(1, 0x8000'0200, 16, 0, 0);
+  expose(0);
+  expose(1);
+  STRCMP_EQUAL("", ring.violations().c_str());
+  ring.complete({.head = 1, .pieces = {}}, 0);
+  refuses("out of order");
+}
+
+TEST(FakeRingDevice, RefusesANotificationWithAnotherAvailableIndex) {
+  descriptor(0, 0x8000'0200, 16, 0, 0);
+  expose(0);
+  ring.check_notification(0x0001'0000);
+  STRCMP_EQUAL("", ring.violations().c_str());
+  ring.check_notification(0x0002'0000);
+  refuses("available index 2");
 }
 
 TEST(FakeRingDevice, NoticesWritesToWhatItOwns) {

@@ -237,6 +237,17 @@ TEST(MmioProbe, SkipsAMalformedRegAndNamesTheNode) {
   check_skips_first(without, "no such property");
 }
 
+// proves: CFG-06
+TEST(MmioProbe, TakesAWindowThatEndsRightBehindTheRegisters) {
+  // Whether a device's configuration fits is asked where its type is known.
+  const auto slots = probe(Blob::fixture("interfaces").with_cells(first_slot, "reg", {0x5000, 0x100}));
+  CHECK(places(slots) == fixture_slots);
+  LONGS_EQUAL(0x100, slots[0].size);
+  LONGS_EQUAL(0, warnings.size());
+  check_skips_first(Blob::fixture("interfaces").with_cells(first_slot, "reg", {0x5000, 0xff}),
+                    "no room for virtio registers");
+}
+
 TEST(MmioProbe, ListsADeviceWithoutUsableInterruptAndSaysWhy) {
   const Blob fixture = Blob::fixture("interfaces");
   const auto check = [this](const Blob& blob, const std::string& why) {
