@@ -98,7 +98,8 @@ void set_offload(Session& session, const Arguments& arguments, net::NetControl& 
   }
   const auto result = control.set_offload(name, arguments.positionals()[1] == "on");
   if (!result && result.error() == bsp::Error::invalid_argument) {
-    session.error(arguments.full_name(), "no offload '{:.64}' was negotiated (try 'net offload')", name);
+    session.error(arguments.full_name(), "'{:.64}' was not negotiated, or what it needs is off (try 'net offload')",
+                  name);
   } else if (!result && result.error() == bsp::Error::not_supported) {
     session.error(arguments.full_name(), "{:.64} is fixed", name);
   } else {

@@ -67,19 +67,19 @@ void print_virtio(Session& session, const virtio::Diagnostics& device) {
 }
 
 /// An event suppression structure (2.8.14): off_wrap is a slot, and the wrap counter in the highest bit.
-void print_suppression(Session& session, std::string_view what, std::uint16_t off_wrap, std::uint16_t flags) {
+void print_suppression(Session& session, std::string_view who, std::uint16_t off_wrap, std::uint16_t flags) {
   constexpr std::string_view names[] = {"enable", "disable", "desc", "reserved"};
-  session.print("  {} slot {} wrap {} flags {} {}", what, off_wrap & 0x7fff, off_wrap >> 15, flags, names[flags & 3]);
+  session.print("  {0}-event {1} {0}-wrap {2} {0}-flags {3}", who, off_wrap & 0x7fff, off_wrap >> 15, names[flags & 3]);
 }
 
 void print_queue(Session& session, const virtio::QueueState& queue) {
   session.print("queue {} {} {}{}", queue.index, queue.role, queue.format, queue.broken ? " broken" : "");
   session.print("  size {} max {} free {} in-flight {}", queue.size, queue.size_max, queue.free, queue.in_flight);
   if (queue.packed) {
-    session.print("  next-avail {} wrap {:d} next-used {} wrap {:d}", queue.avail_idx, queue.avail_wrap,
+    session.print("  next-avail {} avail-wrap {:d} next-used {} used-wrap {:d}", queue.avail_idx, queue.avail_wrap,
                   queue.last_used, queue.used_wrap);
-    print_suppression(session, "driver-event", queue.driver_event, queue.driver_flags);
-    print_suppression(session, "device-event", queue.device_event, queue.device_flags);
+    print_suppression(session, "driver", queue.driver_event, queue.driver_flags);
+    print_suppression(session, "device", queue.device_event, queue.device_flags);
     return;
   }
   session.print("  avail-idx {} used-idx {} last-used {}", queue.avail_idx, queue.used_idx, queue.last_used);

@@ -41,7 +41,7 @@ void offer_nodes(const Filter& filter, const System& system, std::string_view pa
     filter.offer(child->name());
 }
 
-/// What CTRL_GUEST_OFFLOADS can change (VIRTIO 1.3, 5.1.6.5.6.1), as `net offload` names it.
+/// What CTRL_GUEST_OFFLOADS can change (VIRTIO 1.3, 5.1.6.5.8.1), as `net offload` names it.
 constexpr std::string_view offload_names[] = {"guest_csum", "guest_tso4", "guest_tso6", "guest_ecn",
                                               "guest_ufo",  "guest_uso4", "guest_uso6"};
 

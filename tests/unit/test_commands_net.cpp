@@ -232,9 +232,9 @@ TEST(NetCommands, QueueShowsPackedRingsByTheNumberThatTheyHave) {
   net.net0.diagnostics_values.queues = {control};
   const std::string expected = "queue 4 control packed\n"
                                "  size 64 max 256 free 61 in-flight 1\n"
-                               "  next-avail 7 wrap 1 next-used 4 wrap 0\n"
-                               "  driver-event slot 5 wrap 1 flags 2 desc\n"
-                               "  device-event slot 63 wrap 0 flags 1 disable\n";
+                               "  next-avail 7 avail-wrap 1 next-used 4 used-wrap 0\n"
+                               "  driver-event 5 driver-wrap 1 driver-flags desc\n"
+                               "  device-event 63 device-wrap 0 device-flags disable\n";
   check_text(expected, net.run("net queue 4"));
   check_text(expected, net.run("net queue"));
   check_text(std::string{"error: net queue: no queue 0 (try 'net queue')\n"}, net.run("net queue 0"));

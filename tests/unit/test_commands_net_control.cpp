@@ -156,7 +156,7 @@ TEST(NetControlCommands, OffloadListsAndSwitches) {
 TEST(NetControlCommands, OffloadNamesWhatIsWrong) {
   control.offloads = {{"csum", true, true}};
   check("error: net offload: csum is fixed\n", "net offload csum off");
-  check("error: net offload: no offload 'guest_tso4' was negotiated (try 'net offload')\n",
+  check("error: net offload: 'guest_tso4' was not negotiated, or what it needs is off (try 'net offload')\n",
         "net offload guest_tso4 on");
   check_refused("net offload csum", "error: net offload: on or off is missing behind 'csum' (try 'help net offload')");
   check_refused("net offload csum maybe", "error: net offload: unexpected argument 'maybe' (try 'help net offload')");
