@@ -38,6 +38,7 @@ Result<PackedRing> PackedRing::create(bsp::DmaArena& arena, std::uint16_t capaci
   ring.ring_ = TRY(arena.allocate(ring.events_offset() + 2 * sizeof(EventSuppression), 16)); // 2.8.10.1
   if (indirect_entries != 0) ring.tables_ = TRY(arena.allocate(ring.events_offset() * indirect_entries, 16));
   ring.private_ = TRY(arena.allocate(capacity * sizeof(Shadow), alignof(Shadow)));
+  ring.shadow_ = ring.private_.as<Shadow>().data();
   ring.descriptors_ = reinterpret_cast<packed::Descriptor*>(ring.ring_.data());
   ring.driver_event_ = reinterpret_cast<EventSuppression*>(ring.ring_.data() + ring.events_offset());
   ring.device_event_ = ring.driver_event_ + 1;
@@ -57,13 +58,13 @@ void PackedRing::restart(const Settings& settings) {
   std::memset(ring_.data(), 0, ring_.size()); // 2.8.13
   if (longest_table_ != 0) std::memset(tables_.data(), 0, tables_.size());
   for (std::uint16_t i = 0; i < size_; i++)
-    shadow()[i] = {0, 0, static_cast<Token>(i + 1 < size_ ? i + 1 : 0)};
+    shadow_[i] = {0, 0, static_cast<Token>(i + 1 < size_ ? i + 1 : 0)};
   free_ = size_;
   chains_ = 0;
   free_id_ = oldest_id_ = 0;
   avail_ = published_ = {0, packed::desc_avail}; // both wrap counters start at 1 (2.8.1)
   used_ = {0, both_flags};
-  unpublished_ = unannounced_ = 0;
+  batch_flags_ = unannounced_ = 0;
   batch_open_ = false;
   fault_ = RingFault::none;
   suppress_interrupts();
@@ -83,18 +84,58 @@ void PackedRing::quarantine() {
 
 // The flags of a batch's first slot wait for publish(): until then the device, which polls in ring order, gets no
 // further than to that slot (2.8.21.1).
-void PackedRing::place(const Piece& piece, Token id, std::uint16_t flags) {
-  packed::Descriptor& descriptor = descriptors_[avail_.slot];
-  flags |= avail_.flags;
+inline void PackedRing::place(const Piece& piece, Token id, std::uint16_t flags) {
+  // Members first: a store to the ring could be to any of them, for all that the compiler knows.
+  Position at = avail_;
+  packed::Descriptor& descriptor = descriptors_[at.slot];
+  const bool first = batch_flags_ == 0;
+  flags |= at.flags;
+  at.advance(1, size_);
+  avail_ = at;
+  if (first) batch_flags_ = flags;
   descriptor.addr.store(raw(piece.address));
   descriptor.len.store(piece.length);
   descriptor.id.store(id);
-  if (unpublished_ == 0)
-    batch_flags_ = flags;
-  else
-    descriptor.flags.store(flags);
-  unpublished_++;
-  avail_.advance(1, size_);
+  if (!first) descriptor.flags.store(flags);
+}
+
+/// Enters the chain that was placed as `id` into the books.
+inline void PackedRing::enter(Token id, std::uint16_t slots, std::uint32_t writable) {
+  Shadow& buffer = shadow_[id];
+  free_id_ = buffer.next;
+  free_ = static_cast<std::uint16_t>(free_ - slots);
+  chains_++;
+  buffer.writable = writable;
+  buffer.count = slots;
+}
+
+Token PackedRing::add_one(const Piece& piece, std::uint16_t flags) {
+  const Token id = free_id_;
+  enter(id, 1, flags == 0 ? 0 : piece.length);
+  place(piece, id, flags);
+  return id;
+}
+
+std::optional<Token> PackedRing::add_list(std::span<const Piece> readable, std::span<const Piece> writable) {
+  const std::size_t count = readable.size() + writable.size();
+  const bool indirect = count <= longest_table_;
+  const std::size_t slots = indirect ? 1 : count;
+  if (count == 0 || slots > free_ || broken()) return std::nullopt;
+  const Token id = free_id_;
+  std::uint32_t bytes = 0;
+  for (const Piece& piece : writable)
+    bytes += piece.length;
+  enter(id, static_cast<std::uint16_t>(slots), bytes);
+  if (indirect) {
+    place(write_table(id, readable, writable), id, packed::desc_indirect);
+    return id;
+  }
+  std::size_t left = count;
+  for (const Piece& piece : readable)
+    place(piece, id, --left != 0 ? packed::desc_next : std::uint16_t{0});
+  for (const Piece& piece : writable)
+    place(piece, id, packed::desc_write | (--left != 0 ? packed::desc_next : std::uint16_t{0}));
+  return id;
 }
 
 Piece PackedRing::write_table(Token id, std::span<const Piece> readable, std::span<const Piece> writable) {
@@ -114,40 +155,14 @@ Piece PackedRing::write_table(Token id, std::span<const Piece> readable, std::sp
           static_cast<std::uint32_t>((readable.size() + writable.size()) * sizeof(packed::Descriptor))};
 }
 
-std::optional<Token> PackedRing::add(std::span<const Piece> readable, std::span<const Piece> writable) {
-  const std::size_t count = readable.size() + writable.size();
-  const bool indirect = count > 1 && count <= longest_table_;
-  const std::size_t slots = indirect ? 1 : count;
-  if (count == 0 || slots > free_ || broken()) return std::nullopt;
-  const Token id = free_id_;
-  std::uint32_t bytes = 0;
-  for (const Piece& piece : writable)
-    bytes += piece.length;
-  if (indirect) {
-    place(write_table(id, readable, writable), id, packed::desc_indirect);
-  } else {
-    std::size_t left = count;
-    for (const Piece& piece : readable)
-      place(piece, id, --left != 0 ? packed::desc_next : std::uint16_t{0});
-    for (const Piece& piece : writable)
-      place(piece, id, packed::desc_write | (--left != 0 ? packed::desc_next : std::uint16_t{0}));
-  }
-  Shadow& buffer = shadow()[id];
-  buffer.writable = bytes;
-  buffer.count = static_cast<std::uint16_t>(slots);
-  free_id_ = buffer.next;
-  free_ = static_cast<std::uint16_t>(free_ - slots);
-  chains_++;
-  return id;
-}
-
 std::optional<std::uint32_t> PackedRing::publish() {
-  if (unpublished_ == 0) return std::nullopt;
+  if (batch_flags_ == 0) return std::nullopt;
   barrier::before_publish(); // 2.8.21.1.1: everything else of the batch before the flags that expose it
   descriptors_[published_.slot].flags.store(batch_flags_);
+  batch_flags_ = 0;
+  const int exposed = avail_.slot - published_.slot + (avail_.flags == published_.flags ? 0 : size_);
+  unannounced_ = static_cast<std::uint16_t>(std::min(unannounced_ + exposed, int{size_}));
   published_ = avail_;
-  unannounced_ = static_cast<std::uint16_t>(std::min(unannounced_ + unpublished_, int{size_}));
-  unpublished_ = 0;
   barrier::before_suppression_check(); // 2.8.21.3.1: the flags before the look at the device event structure
   if (!notification_due()) return std::nullopt;
   return notification();
@@ -206,46 +221,54 @@ std::size_t PackedRing::take_used(std::span<Used> out) {
   return in_order_ ? take_in_order(out) : take_any_order(out);
 }
 
-// Works on copies: the barrier in the loop would make the compiler reload every member.
+bool PackedRing::reject(std::size_t id) {
+  // In range: never exposed, or given back already.
+  fault_ = id >= size_ ? RingFault::used_id_out_of_range : RingFault::used_id_not_in_flight;
+  return false;
+}
+
 std::size_t PackedRing::take_any_order(std::span<Used> out) {
-  Shadow* const buffers = shadow().data();
-  Position at = used_;
-  Token free_id = free_id_;
-  std::uint32_t free = free_;
-  std::uint16_t chains = chains_;
-  RingFault fault = RingFault::none;
+  // In registers through the batch: the barrier in it would make the compiler load every member again.
+  packed::Descriptor* const ring = descriptors_;
+  Shadow* const shadow = shadow_;
+  const std::size_t size = size_;
+  const std::size_t chains = chains_;
+  std::size_t slot = used_.slot;
+  std::size_t lap = used_.flags;
+  std::size_t free_id = free_id_;
   std::size_t taken = 0;
-  while (taken < out.size() && used_at(at)) {
-    if (chains == 0) {
-      fault = RingFault::used_without_buffer;
+  std::size_t freed = 0;
+  for (Used& used : out) {
+    const packed::Descriptor& descriptor = ring[slot];
+    if ((descriptor.flags.load() & both_flags) != lap) break;
+    if (taken == chains) {
+      fault_ = RingFault::used_without_buffer;
       break;
     }
     barrier::after_used_index(); // 2.8.22: the flags before the rest of the descriptor
-    const Token id = descriptors_[at.slot].id.load();
-    const std::uint32_t length = descriptors_[at.slot].len.load();
-    if (id >= size_) {
-      fault = RingFault::used_id_out_of_range;
+    const std::size_t id = descriptor.id.load();
+    const std::uint32_t length = descriptor.len.load();
+    if (id >= size || shadow[id].count == 0) {
+      reject(id);
       break;
     }
-    Shadow& buffer = buffers[id];
-    const std::uint16_t count = buffer.count;
-    if (count == 0) {
-      fault = RingFault::used_id_not_in_flight;
-      break;
-    }
-    out[taken++] = {id, written(length, buffer.writable), buffer.writable};
+    Shadow& buffer = shadow[id];
+    const std::size_t count = buffer.count;
+    used = {static_cast<Token>(id), written(length, buffer.writable), buffer.writable};
+    buffer.next = static_cast<Token>(free_id);
     buffer.count = 0;
-    buffer.next = free_id;
     free_id = id;
-    free += count;
-    chains--;
-    at.advance(count, size_);
+    freed += count;
+    taken++;
+    slot += count;
+    if (slot < size) continue;
+    slot -= size;
+    lap ^= both_flags;
   }
-  used_ = at;
-  free_id_ = free_id;
-  free_ = static_cast<std::uint16_t>(free);
-  chains_ = chains;
-  fault_ = fault;
+  used_ = {static_cast<std::uint16_t>(slot), static_cast<std::uint16_t>(lap)};
+  free_id_ = static_cast<Token>(free_id);
+  free_ = static_cast<std::uint16_t>(free_ + freed);
+  chains_ = static_cast<std::uint16_t>(chains - taken);
   return taken;
 }
 
@@ -255,7 +278,7 @@ std::size_t PackedRing::take_in_order(std::span<Used> out) {
   std::size_t taken = 0;
   while (taken < out.size() && (batch_open_ || open_batch())) {
     const Token id = oldest_id_;
-    Shadow& buffer = shadow()[id];
+    Shadow& buffer = shadow_[id];
     batch_open_ = id != batch_last_;
     const std::uint32_t length = batch_open_ ? buffer.writable : written(batch_length_, buffer.writable);
     out[taken++] = {id, length, buffer.writable};
@@ -271,16 +294,13 @@ std::size_t PackedRing::take_in_order(std::span<Used> out) {
 bool PackedRing::open_batch() {
   if (!used_at(used_)) return false;
   if (chains_ == 0) {
-    give_up(RingFault::used_without_buffer);
+    fault_ = RingFault::used_without_buffer;
     return false;
   }
   barrier::after_used_index(); // 2.8.22: the flags before the rest of the descriptor
   const Token id = descriptors_[used_.slot].id.load();
   const std::uint32_t length = descriptors_[used_.slot].len.load();
-  if (!in_flight(id)) {
-    give_up(id >= size_ ? RingFault::used_id_out_of_range : RingFault::used_id_not_in_flight);
-    return false;
-  }
+  if (!in_flight(id)) return reject(id);
   batch_last_ = id;
   batch_length_ = length;
   return batch_open_ = true;
@@ -313,7 +333,7 @@ bool PackedRing::request_interrupt(std::uint16_t after) {
 /// Whether the device has used the slot `offset` behind the next one to be used, or gone past it: no interrupt comes
 /// for it then. Only looks; what a lying device makes it believe is take_used()'s to find out.
 bool PackedRing::used_beyond(std::uint16_t offset) const {
-  const Shadow* const buffers = shadow().data();
+  const Shadow* const buffers = shadow_;
   Position at = used_;
   Token first = oldest_id_;
   for (std::uint32_t ahead = 0;;) {

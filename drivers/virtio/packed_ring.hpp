@@ -46,7 +46,11 @@ class PackedRing {
   // The verbs mean what they mean in SplitRing.
   [[nodiscard]] std::uint16_t free() const { return free_; }
   [[nodiscard]] Token next_token() const { return free_id_; }
-  [[nodiscard]] std::optional<Token> add(std::span<const Piece> readable, std::span<const Piece> writable);
+  [[nodiscard]] std::optional<Token> add(std::span<const Piece> readable, std::span<const Piece> writable) {
+    if (readable.size() + writable.size() != 1) return add_list(readable, writable);
+    if (free_ == 0 || broken()) return std::nullopt;
+    return readable.empty() ? add_one(writable.front(), packed::desc_write) : add_one(readable.front(), 0);
+  }
   [[nodiscard]] std::optional<std::uint32_t> publish();
   [[nodiscard]] std::optional<std::uint32_t> recheck_notification();
   [[nodiscard]] bool unannounced() const { return unannounced_ != 0; }
@@ -57,9 +61,9 @@ class PackedRing {
   [[nodiscard]] bool broken() const { return fault_ != RingFault::none; }
   [[nodiscard]] RingFault fault() const { return fault_; }
   [[nodiscard]] std::uint16_t chains_in_flight() const { return chains_; }
-  [[nodiscard]] bool in_flight(Token token) const { return token < size_ && shadow()[token].count != 0; }
+  [[nodiscard]] bool in_flight(Token token) const { return token < size_ && shadow_[token].count != 0; }
   void forget(Token token) {
-    shadow()[token].count = 0;
+    shadow_[token].count = 0;
     chains_--;
     batch_open_ = false;
   }
@@ -83,11 +87,10 @@ class PackedRing {
     std::uint16_t slot;
     std::uint16_t flags;
 
-    void advance(std::uint16_t count, std::uint16_t size) {
-      slot = static_cast<std::uint16_t>(slot + count);
-      if (slot < size) return;
-      slot = static_cast<std::uint16_t>(slot - size);
-      flags ^= packed::desc_avail | packed::desc_used;
+    void advance(std::size_t count, std::size_t size) {
+      const std::size_t next = slot + count;
+      slot = static_cast<std::uint16_t>(next < size ? next : next - size);
+      if (next >= size) flags ^= packed::desc_avail | packed::desc_used;
     }
     [[nodiscard]] bool wrap() const { return (flags & packed::desc_avail) != 0; }
     /// As next_off and next_wrap, and as off_wrap of an event, name a slot.
@@ -96,8 +99,10 @@ class PackedRing {
     }
   };
 
-  [[nodiscard]] std::span<Shadow> shadow() const { return private_.as<Shadow>(); }
   [[nodiscard]] std::size_t events_offset() const { return std::size_t{capacity_} * sizeof(packed::Descriptor); }
+  [[nodiscard]] Token add_one(const Piece& piece, std::uint16_t flags);
+  [[nodiscard]] std::optional<Token> add_list(std::span<const Piece> readable, std::span<const Piece> writable);
+  void enter(Token id, std::uint16_t slots, std::uint32_t writable);
   void place(const Piece& piece, Token id, std::uint16_t flags);
   [[nodiscard]] Piece write_table(Token id, std::span<const Piece> readable, std::span<const Piece> writable);
   [[nodiscard]] std::uint32_t notification() const;
@@ -107,11 +112,12 @@ class PackedRing {
   [[nodiscard]] std::size_t take_any_order(std::span<Used> out);
   [[nodiscard]] std::size_t take_in_order(std::span<Used> out);
   [[nodiscard]] bool open_batch();
-  void give_up(RingFault fault) { fault_ = fault; }
+  bool reject(std::size_t id);
 
   bsp::DmaBuffer ring_;    ///< Descriptor[capacity], then the driver's and the device's event suppression structure
   bsp::DmaBuffer tables_;  ///< indirect_entries descriptors a buffer id
   bsp::DmaBuffer private_; ///< Shadow[capacity]
+  Shadow* shadow_{nullptr};
   packed::Descriptor* descriptors_{nullptr};
   packed::EventSuppression* driver_event_{nullptr};
   packed::EventSuppression* device_event_{nullptr};
@@ -127,8 +133,7 @@ class PackedRing {
   Position avail_{0, 0};           ///< the next slot to be written
   Position published_{0, 0};       ///< the next slot to be made available: where the batch in preparation starts
   Position used_{0, 0};            ///< the next slot to be used
-  std::uint16_t batch_flags_{0};   ///< of the slot at published_, which wait for publish()
-  std::uint16_t unpublished_{0};   ///< slots from published_ to avail_
+  std::uint16_t batch_flags_{0};   ///< of the slot at published_, which wait for publish(); 0: no batch
   std::uint16_t unannounced_{0};   ///< slots made available since the last notification, at most size_
   Token oldest_id_{0};             ///< IN_ORDER: of the chain to be given back next
   Token batch_last_{0};            ///< IN_ORDER: up to which the used descriptor reaches that was read last
