@@ -267,6 +267,7 @@ TEST(Offload, ChangesNothingButTheTwoChecksums) {
 TEST(Offload, AsksForSegmentationOnlyWithAGsoSize) {
   for (Case& each : all_cases()) {
     const auto plain = net::prepare_offload(each.frame);
+    CHECK(plain.has_value());
     CHECK(plain->gso == net::Gso::none);
     CHECK_EQUAL(0, plain->gso_size);
     const auto offload = net::prepare_offload(each.frame, 536);
@@ -317,6 +318,10 @@ TEST(Offload, RefusesHeadersThatThePacketHasNoRoomFor) {
   check_refused(bsp::Error::frame_too_short, frame);
   put(frame, 16, 19);
   check_refused(bsp::Error::frame_too_short, frame);
+  for (std::size_t size = 0; size < 20; size++)
+    check_refused(bsp::Error::frame_too_short, ipv4(tcp, Bytes(size, std::byte{0x50})));
+  for (std::size_t size = 0; size < 8; size++)
+    check_refused(bsp::Error::frame_too_short, ipv6(udp, Bytes(size)));
   Bytes options = ipv4(tcp, transport(tcp, 0));
   options[34 + 12] = std::byte{0x60}; // 24 bytes of TCP header, 20 are there
   check_refused(bsp::Error::frame_too_short, options);
@@ -361,6 +366,7 @@ TEST(Offload, CompletesAPartialChecksumOverAnySplit) {
   for (const Case& each : all_cases()) {
     Bytes frame = each.frame;
     const auto offload = net::prepare_offload(frame);
+    CHECK(offload.has_value());
     Bytes expected = frame;
     finish_as_device(expected, *offload);
     for (const std::vector<std::size_t>& sizes :
