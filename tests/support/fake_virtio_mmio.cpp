@@ -35,12 +35,13 @@ constexpr Rule rules[] = {
 struct Field {
   std::uint32_t offset;
   unsigned width;
-  int feature; ///< that brings the field; -1: always there
+  int feature;   ///< that brings the field; -1: always there
+  int other{-1}; ///< that brings it too
 };
 /// struct virtio_net_config (5.1.4). `mac` always exists, byte by byte.
 constexpr Field fields[] = {
-    {0, 1, -1}, {1, 1, -1},  {2, 1, -1},  {3, 1, -1},  {4, 1, -1},  {5, 1, -1},  {6, 2, 16},  {8, 2, 22},
-    {10, 2, 3}, {12, 4, 63}, {16, 1, 63}, {17, 1, 60}, {18, 2, 60}, {20, 4, 60}, {24, 4, 51},
+    {0, 1, -1}, {1, 1, -1},  {2, 1, -1},  {3, 1, -1},      {4, 1, -1},  {5, 1, -1},      {6, 2, 16},  {8, 2, 22, 60},
+    {10, 2, 3}, {12, 4, 63}, {16, 1, 63}, {17, 1, 60, 57}, {18, 2, 60}, {20, 4, 60, 57}, {24, 4, 51},
 };
 
 std::string text(const char* format, const std::string& name, std::uint64_t value) {
@@ -197,7 +198,8 @@ std::uint64_t FakeVirtioMmio::load_config(std::uint32_t offset, unsigned width) 
   const auto* const field = std::ranges::find(fields, offset, &Field::offset);
   if (breach(field == std::end(fields), name + " is not the start of a field")) return 0;
   if (breach(field->width != width, text("%s read with width %llu", name, width))) return 0;
-  const bool there = field->feature < 0 || (offered >> field->feature & 1) != 0;
+  const auto offers = [this](int feature) { return feature >= 0 && (offered >> feature & 1) != 0; };
+  const bool there = field->feature < 0 || offers(field->feature) || offers(field->other);
   if (breach(!there, name + " read though its feature is not offered")) return 0;
   if (on_config_read) on_config_read(offset);
   std::uint64_t value = 0;
@@ -244,7 +246,7 @@ void FakeVirtioMmio::store(std::uint32_t offset, unsigned width, std::uint64_t w
 void FakeVirtioMmio::store_status(std::uint32_t value) {
   status_writes.push_back(value);
   if (value == 0) {
-    resetting_ = script.reset_reads;
+    resetting_ = status_ == 0 ? 0 : script.reset_reads; // what reads 0 says that it is done (2.4.2)
     was_reset_ = true;
     driver_status_ = 0;
     return;
