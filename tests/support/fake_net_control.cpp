@@ -285,13 +285,18 @@ bool FakeNetControl::serve_coalescing(unsigned command, const Bytes& data, Bytes
 }
 
 Bytes FakeNetControl::stats_entry(unsigned type, std::uint16_t queue) const {
-  static const std::map<unsigned, unsigned> counts{{0, 6},  {1, 4},  {2, 4},  {3, 2}, {16, 6},
-                                                   {17, 2}, {18, 6}, {19, 2}, {32, 2}};
+  struct Count {
+    unsigned type;
+    unsigned counters;
+  };
+  constexpr Count counts[] = {{0, 6}, {1, 4}, {2, 4}, {3, 2}, {16, 6}, {17, 2}, {18, 6}, {19, 2}, {32, 2}};
+  const auto* const known = std::ranges::find(counts, type, &Count::type);
+  const unsigned counters = known == std::end(counts) ? 0 : known->counters;
   Bytes entry{static_cast<std::uint8_t>(type), 0};
   put(entry, queue, 2);
   put(entry, 0, 2);
-  put(entry, 8 + 8 * counts.at(type) + script.stats_extra_bytes, 2);
-  for (unsigned i = 0; i < counts.at(type); i++)
+  put(entry, 8 + 8 * counters + script.stats_extra_bytes, 2);
+  for (unsigned i = 0; i < counters; i++)
     put(entry, 1000ULL * queue + 10 * type + i, 8);
   entry.resize(entry.size() + script.stats_extra_bytes, 0xee);
   return entry;

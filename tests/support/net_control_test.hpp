@@ -107,6 +107,8 @@ class NetControlTest : public VirtioNetTest {
     control.log.clear();
     return names;
   }
+  /// The last command's data, a span for each descriptor.
+  void check_data(const std::vector<Bytes>& spans) { CHECK(control.last().data == spans); }
   [[nodiscard]] unsigned lines_with(std::string_view part) const {
     unsigned count = 0;
     for (const std::string& line : lines)
