@@ -147,8 +147,8 @@ $(SHARED)/version.hpp: force
 
 # Speed matters where frames and interrupts pass, size everywhere else.
 OPTIMISE := -Os
-$(OUT)/bsp/%.o $(SHARED)/bsp/%.o $(SHARED)/drivers/%.o: OPTIMISE := -O2
-$(SHARED)/bsp/format.cpp.o: OPTIMISE := -Os
+$(addprefix $(SHARED)/,drivers/virtio/split_ring.cpp.o drivers/virtio/packed_ring.cpp.o drivers/net/virtio_net_rx.cpp.o \
+    drivers/net/virtio_net_tx.cpp.o drivers/irqchip/plic.cpp.o) $(OUT)/bsp/trap.cpp.o: OPTIMISE := -O2
 
 COMPILE_DEPS := build/include/.stamp $(LIBFDT_DIR)/libfdt.h
 
@@ -237,7 +237,7 @@ test-soak: images build/host/.deps
 # ---- fuzzing ----------------------------------------------------------------------------------------------------------
 # libFuzzer programs over the same sources as the unit tests, and libfdt with the image's assumptions; built only when asked for.
 FUZZ_CXX ?= clang++
-FUZZ_TARGETS ?= fdt shell
+FUZZ_TARGETS ?= fdt shell device control
 FUZZ_SECONDS ?= 60
 FUZZ_JOBS ?= 1
 # What the fakes go through is no progress, so only the code under test and the fuzzers themselves are watched.
@@ -247,7 +247,8 @@ FUZZ_FLAGS := -std=c++20 -O1 -g1 -fno-omit-frame-pointer -fsanitize=address,unde
               -DNETBSP_VERSION='"fuzz"' -DNETBSP_BOARD='"host"' -DFIXTURE_DIR='"build/host/fixtures"' -Wall -Wextra -Wshadow -I. -isystem $(LIBFDT_DIR)
 FUZZ_CFLAGS_LIBFDT := -std=gnu11 -O1 -g1 -fsanitize=address -DFDT_ASSUME_MASK=4 -w -I$(LIBFDT_DIR)
 # Support that needs the unit test framework stays out.
-FUZZ_LIB_SRCS := $(HOST_SRCS) $(filter-out tests/support/net_shell.cpp tests/support/text2pcap.cpp,$(SUPPORT_SRCS))
+FUZZ_LIB_SRCS := $(HOST_SRCS) $(filter-out tests/support/net_shell.cpp tests/support/text2pcap.cpp,$(SUPPORT_SRCS)) \
+                tests/fuzz/hostile_nic.cpp tests/fuzz/hostile_rings.cpp
 FUZZ_LIB_OBJS := $(patsubst %,build/fuzz/%.o,$(FUZZ_LIB_SRCS)) $(patsubst %.c,build/fuzz/libfdt/%.o,$(LIBFDT_SRCS))
 FUZZ_PROGRAMS := $(patsubst %,build/fuzz/fuzz_%,$(FUZZ_TARGETS))
 FUZZ_MAIN_OBJS := $(patsubst %,build/fuzz/tests/fuzz/fuzz_%.cpp.o,$(FUZZ_TARGETS))

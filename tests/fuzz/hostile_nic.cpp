@@ -1,0 +1,721 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "tests/fuzz/hostile_nic.hpp"
+
+#include <cstring>
+
+#include "bsp/log.hpp"
+#include "tests/support/fake_clock.hpp"
+#include "tests/support/fake_cpu.hpp"
+
+namespace fuzz {
+
+using test::FakeVirtioMmio;
+using virtio::Feature;
+using virtio::FeatureSet;
+
+namespace {
+
+constexpr std::uint64_t bus_base = 0x8000'0000;
+constexpr std::uint64_t ticks_per_look = 10'000; ///< a millisecond: a wait for a dead device costs a thousand looks
+constexpr std::uint64_t longest_call_us = 20'000'000;
+constexpr std::uint8_t mac[] = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
+
+/// DMA memory; each allocation is zeroed by the arena, so that one run leaves nothing for the next.
+std::span<std::byte> dma_memory() {
+  struct alignas(4096) Page {
+    std::byte bytes[4096];
+  };
+  static std::vector<Page> pages(1024);
+  return {pages.data()->bytes, pages.size() * sizeof(Page)};
+}
+
+/// No call of the driver takes longer than a few timeouts.
+class Bounded {
+ public:
+  ~Bounded() {
+    require(bsp::clock::ticks_to_us(test::fake_clock().ticks - start_) < longest_call_us,
+            "a call ends in bounded time");
+  }
+
+ private:
+  std::uint64_t start_{test::fake_clock().ticks};
+};
+
+} // namespace
+
+// ---- the device
+// ----------------------------------------------------------------------------------------------------------
+
+HostileNic::HostileNic(Input& input, FeatureSet always_offered)
+    : input_{input}, always_offered_{always_offered}, bytes_{dma_memory()}, arena_{bytes_, bsp::BusAddress{bus_base}},
+      memory_{bytes_, bus_base}, rings_(queue_count, HostileRing{memory_}) {
+  test::fake_bus().reset();
+  test::fake_bus().log_enabled = false;
+  test::fake_bus().on_shared_load = [this](const void* address, std::size_t width) { tamper(address, width); };
+  test::fake_cpu().reset();
+  test::fake_clock().reset();
+  test::fake_clock().step = ticks_per_look;
+  bsp::log::set_sink(nullptr, nullptr);
+  auto user = arena_.allocate(frame_slots * slot_bytes, 64);
+  require(user.has_value(), "there is memory for frames to send");
+  user_ = std::move(*user);
+  make_device();
+}
+
+HostileNic::~HostileNic() {
+  net_.reset();
+  registers_.reset();
+  test::fake_bus().reset();
+}
+
+void HostileNic::make_device() {
+  const std::uint8_t kind = input_.byte();
+  using Version = FakeVirtioMmio::Version;
+  registers_ = std::make_unique<FakeVirtioMmio>((kind & 1) != 0 ? Version::legacy : Version::modern);
+  registers_->queues.resize(queue_count);
+  polled_ = (kind & 2) != 0;
+  queue_size_ = static_cast<std::uint16_t>(2U << (kind >> 2 & 3));
+  receive_budget_ = (kind & 0x70) == 0x70 ? 16 * 65'600 : 0; // room for super-frames in one buffer each
+  next_size_ = (kind & 0x80) != 0 ? input_.half() : 64;
+  next_offer_ = input_.number(8) | always_offered_.bits();
+  for (std::uint32_t i = 0; i < std::size(mac); i++)
+    registers_->set_config8(i, mac[i]);
+  make_good();
+  good_ = false;
+  registers_->on_queue_ready = [this](unsigned index) { queue_ready(index); };
+  registers_->on_queue_reset = [this](unsigned index) { rings_[index].stop(); };
+  registers_->on_notify = [this](unsigned index) { notified(index); };
+  registers_->on_generation_read = [this] {
+    if (unstable_reads_ == 0) return;
+    unstable_reads_--;
+    registers_->generation++;
+  };
+  registers_->on_reset = [this] {
+    late_in_ = 0;
+    for (HostileRing& ring : rings_)
+      ring.stop();
+    registers_->offered = next_offer_;
+    for (FakeVirtioMmio::Queue& queue : registers_->queues)
+      queue.size_max = next_size_;
+  };
+}
+
+/// What a good device of this kind says, with the offer that the input chose.
+void HostileNic::make_good() {
+  good_ = true;
+  registers_->script = {};
+  FeatureSet offer{next_offer_};
+  offer.remove(Feature::net_standby); // the fake knows no other devices
+  if (!is_legacy()) offer.add(Feature::version_1);
+  next_offer_ = is_legacy() ? offer.word(0) : offer.bits();
+  registers_->offered = next_offer_;
+  for (FakeVirtioMmio::Queue& queue : registers_->queues)
+    queue.size_max = next_size_;
+  registers_->set_config16(6, 1);
+  registers_->set_config16(8, 1);
+  registers_->set_config16(10, 1500);
+  registers_->set_config32(12, 1000);
+  registers_->set_config8(16, 1);
+  registers_->set_config8(17, 40);
+  registers_->set_config16(18, 128);
+  registers_->set_config32(20, 0x1ff);
+  unstable_reads_ = tamper_in_ = late_in_ = 0;
+}
+
+void HostileNic::queue_ready(unsigned index) {
+  const FakeVirtioMmio::Queue& queue = registers_->queues[index];
+  const auto size = static_cast<std::uint16_t>(queue.size);
+  if (!is_legacy()) return rings_[index].go_live(registers_->accepted().has(Feature::ring_packed), size, queue.address);
+  const std::uint64_t start = std::uint64_t{queue.pfn} * registers_->guest_page_size();
+  const std::uint64_t available = start + 16U * size;
+  const std::uint64_t used = (available + 6 + 2U * size + queue.align - 1) / queue.align * queue.align;
+  rings_[index].go_live(false, size, {start, available, used});
+}
+
+bool HostileNic::is_free_for_device(const HostileRing::Piece& piece) const {
+  const auto overlaps = [&](std::uint64_t bus, std::uint64_t length) {
+    return piece.bus < bus + length && bus < piece.bus + piece.length;
+  };
+  bool free = memory_.contains(piece.bus, piece.length) && !overlaps(raw(user_.bus()), user_.size());
+  for (const HostileRing& ring : rings_)
+    free = free && !ring.overlaps(piece.bus, piece.length);
+  for (const HeldFrame& held : frames_)
+    for_each_segment(held.frame,
+                     [&](const net::Segment& segment) { free = free && !overlaps(raw(segment.bus), segment.length); });
+  return free;
+}
+
+/// Writes `head` into the chain's writable pieces and uses it with this length.
+void HostileNic::deliver(HostileRing& ring, const HostileRing::Chain& chain, std::span<const std::uint8_t> head,
+                         std::uint32_t length) {
+  for (const HostileRing::Piece& piece : chain.pieces) {
+    if (!piece.writable) continue;
+    const bool free = is_free_for_device(piece);
+    require(free || ring.scribbled(), "a buffer of the device is nobody else's");
+    const std::size_t count = std::min<std::size_t>(head.size(), piece.length);
+    for (std::size_t i = 0; i < count && free; i++)
+      memory_.store(piece.bus + i, 1, head[i]);
+    head = head.subspan(count);
+  }
+  ring.use(chain, length);
+}
+
+void HostileNic::notified(unsigned index) {
+  if (index >= 2) answer_command();
+}
+
+void HostileNic::answer_command() {
+  HostileRing* ring = nullptr;
+  for (std::size_t i = 2; i < rings_.size(); i++)
+    if (rings_[i].live()) ring = &rings_[i];
+  if (ring == nullptr) return;
+  const std::array<std::uint8_t, 32> zeros{};
+  while (const auto chain = ring->take()) {
+    const std::uint8_t script = good_ ? 0 : input_.byte();
+    switch (static_cast<Answer>(script & 7)) {
+    case Answer::ok:
+      deliver(*ring, *chain, zeros, 1);
+      break;
+    case Answer::refused:
+      deliver(*ring, *chain, std::array<std::uint8_t, 1>{1}, 1);
+      break;
+    case Answer::ack:
+      deliver(*ring, *chain, input_.bytes(script >> 3), 1);
+      break;
+    case Answer::length:
+      deliver(*ring, *chain, zeros, input_.word());
+      break;
+    case Answer::id:
+      ring->misuse(input_.half(), 1, 1);
+      break;
+    case Answer::late:
+      late_ = *chain;
+      late_in_ = std::uint32_t{script} * 8;
+      break;
+    case Answer::needs_reset:
+      registers_->set_needs_reset();
+      break;
+    case Answer::silence:
+      break;
+    }
+  }
+}
+
+/// Between two looks of the driver at shared memory.
+void HostileNic::tamper(const void* address, std::size_t width) {
+  if (late_in_ != 0 && --late_in_ == 0)
+    for (std::size_t i = 2; i < rings_.size(); i++)
+      if (rings_[i].live()) deliver(rings_[i], late_, std::array<std::uint8_t, 8>{}, 1);
+  if (tamper_in_ == 0 || --tamper_in_ != 0) return;
+  const auto offset = static_cast<std::uint64_t>(static_cast<const std::byte*>(address) - bytes_.data());
+  if (!memory_.contains(bus_base + offset, width)) return;
+  memory_.store(bus_base + offset, static_cast<unsigned>(width), tamper_value_);
+  for (HostileRing& ring : rings_)
+    ring.note_change(bus_base + offset);
+}
+
+// ---- steps of the device
+// -------------------------------------------------------------------------------------------------
+
+void HostileNic::device_step(std::uint8_t op) {
+  if (op < 0x10) return ring_step(op);
+  registers_step(op);
+}
+
+void HostileNic::ring_step(std::uint8_t op) {
+  switch (op) {
+  case 0x00: { // a frame, or a part of one
+    HostileRing& ring = rings_[0];
+    const std::uint32_t length = input_.half();
+    const auto head = input_.bytes(20);
+    if (const auto chain = ring.take()) deliver(ring, *chain, head, length);
+    break;
+  }
+  case 0x01: // a good frame
+    if (const auto chain = rings_[0].take()) {
+      std::array<std::uint8_t, 64> head{};
+      head[10] = 1;
+      deliver(rings_[0], *chain, head, 60 + static_cast<std::uint32_t>(input_.byte()));
+    }
+    break;
+  case 0x02: // all that was sent
+    while (const auto chain = rings_[1].take())
+      rings_[1].use(*chain, 0);
+    break;
+  case 0x03: // taken, and perhaps used later
+    if (HostileRing& ring = any_ring(); const auto chain = ring.take()) ring.held.push_back(*chain);
+    break;
+  case 0x04:
+    if (HostileRing& ring = any_ring(); !ring.held.empty()) {
+      const std::size_t index = input_.byte() % ring.held.size();
+      ring.use(ring.held[index], input_.half());
+      ring.held.erase(ring.held.begin() + static_cast<std::ptrdiff_t>(index));
+    }
+    break;
+  case 0x05:
+    if (HostileRing& ring = any_ring(); true) {
+      const std::uint16_t id = input_.half();
+      ring.misuse(id, input_.word(), input_.byte());
+    }
+    break;
+  case 0x06:
+    if (HostileRing& ring = any_ring(); true) {
+      const std::uint8_t where = input_.byte();
+      const std::uint16_t offset = input_.half();
+      ring.scribble(where % 3, offset, 1U << (where >> 2 & 3), input_.number(4));
+    }
+    break;
+  case 0x07:
+    if (HostileRing& ring = any_ring(); true) ring.set_suppression(input_.word());
+    break;
+  case 0x08:
+    if (HostileRing& ring = any_ring(); true) ring.jump(input_.half());
+    break;
+  case 0x09:
+    tamper_in_ = input_.byte();
+    tamper_value_ = input_.word();
+    break;
+  default:
+    break;
+  }
+}
+
+void HostileNic::registers_step(std::uint8_t op) {
+  switch (op) {
+  case 0x10:
+    registers_->raise_used();
+    break;
+  case 0x11:
+    registers_->raise_config();
+    break;
+  case 0x12: {
+    const std::uint8_t offset = input_.byte() % 28;
+    registers_->set_config8(offset, input_.byte());
+    registers_->generation++;
+    registers_->raise_config();
+    break;
+  }
+  case 0x13:
+    registers_->set_needs_reset();
+    registers_->raise_config();
+    break;
+  case 0x14:
+    script_step();
+    break;
+  case 0x15:
+    next_offer_ ^= FeatureSet{static_cast<Feature>(input_.byte() & 63)}.bits();
+    if (is_legacy()) next_offer_ = FeatureSet{next_offer_}.word(0);
+    break;
+  case 0x16:
+    next_size_ = input_.half();
+    break;
+  case 0x17:
+    test::fake_clock().advance_us(std::uint64_t{input_.half()} * 100);
+    break;
+  case 0x18:
+    unstable_reads_ = input_.byte();
+    break;
+  default:
+    break;
+  }
+}
+
+void HostileNic::script_step() {
+  FakeVirtioMmio::Script& script = registers_->script;
+  const std::uint8_t what = input_.byte();
+  const auto reads = [](std::uint8_t value) { return value == 0xff ? FakeVirtioMmio::never : value; };
+  const auto queue = [](std::uint8_t value) {
+    return value < queue_count ? std::optional<unsigned>{value} : std::nullopt;
+  };
+  switch (what & 15) {
+  case 0:
+    script = {};
+    break;
+  case 1:
+    script.reset_reads = reads(input_.byte());
+    break;
+  case 2:
+    script.refuses_features = input_.flag();
+    break;
+  case 3:
+    script.refuses_queue = queue(input_.byte());
+    break;
+  case 4:
+    script.keeps_queue = queue(input_.byte());
+    break;
+  case 5:
+    script.busy_queue = queue(input_.byte());
+    break;
+  case 6:
+    script.needs_reset_at_driver_ok = input_.flag();
+    break;
+  case 7:
+    script.queue_reset_reads = reads(input_.byte());
+    break;
+  case 8:
+    script.lacks_queue_reset = input_.flag();
+    break;
+  case 9:
+    script.gone = input_.flag();
+    break;
+  case 10:
+    script.undefined_interrupt_bits = input_.byte() & 0xfcU;
+    break;
+  case 11:
+    script.resets_on_pfn_zero = input_.flag();
+    break;
+  default:
+    script.word_beyond_63 = input_.word();
+    break;
+  }
+}
+
+// ---- the driver's user
+// ----------------------------------------------------------------------------------------------------
+
+void HostileNic::create() {
+  const Bounded bounded;
+  virtio::Transport* transport = nullptr;
+  if (is_legacy())
+    transport = (legacy_ = std::make_unique<virtio::LegacyMmioTransport>(registers_->base(), 8)).get();
+  else
+    transport = (modern_ = std::make_unique<virtio::MmioTransport>(registers_->base(), 8)).get();
+  const net::VirtioNet::Config config{.name = "net0",
+                                      .queue_size = queue_size_,
+                                      .mac_seed = 42,
+                                      .arena = &arena_,
+                                      .irqchip = polled_ ? nullptr : &line_,
+                                      .receive_budget = receive_budget_};
+  const bsp::Result<void> result = net::VirtioNet::create(net_, *transport, config);
+  require(result.has_value() == net_.has_value(), "a device that is not brought up is not there");
+}
+
+void HostileNic::run(void (HostileNic::*step)()) {
+  if (input_.flag()) script_step();
+  create();
+  while (!input_.empty() && net_) {
+    require_rules_kept();
+    (this->*step)();
+  }
+  require_working();
+  require_rules_kept();
+}
+
+void HostileNic::require_rules_kept() const {
+  const std::string violations = registers_->violations();
+  require(violations.empty(), violations.c_str());
+}
+
+void HostileNic::any_step() {
+  const std::uint8_t op = input_.byte();
+  const std::uint8_t kind = op & 0x3f;
+  if (kind < 0x20)
+    device_step(kind);
+  else
+    user_step(kind);
+  if ((op & 0x40) != 0) take_interrupts();
+  if ((op & 0x80) != 0) turn();
+}
+
+void HostileNic::control_step() {
+  const std::uint8_t op = input_.byte();
+  if (op < 0x80)
+    command_step();
+  else if (op < 0xa0)
+    user_step(0x24 + op % 3); // service, prepare_idle, reset
+  else if (op < 0xc0)
+    registers_step(static_cast<std::uint8_t>(0x10 + (op & 15)));
+  else if (op < 0xe0)
+    ring_step(op & 15);
+  else
+    turn();
+}
+
+void HostileNic::user_step(std::uint8_t op) {
+  const Bounded bounded;
+  switch (op) {
+  case 0x20:
+    return receive(input_.byte() & 31);
+  case 0x21:
+    if (!frames_.empty()) release(input_.byte() % frames_.size());
+    return;
+  case 0x22:
+    return send();
+  case 0x23:
+    return reclaim(input_.byte() & 31);
+  case 0x24:
+    return net_->service();
+  case 0x25:
+    static_cast<void>(net_->prepare_idle(input_.flag()));
+    return;
+  case 0x26:
+    static_cast<void>(net_->reset());
+    return;
+  case 0x27:
+    return command_step();
+  case 0x28:
+    static_cast<void>(net_->set_mtu(input_.half()));
+    return;
+  case 0x29:
+    return look_at_everything();
+  case 0x2a:
+    return net_->clear_stats();
+  case 0x2b:
+    net_->shut_down();
+    static_cast<void>(net_->reset());
+    return;
+  default:
+    return turn();
+  }
+}
+
+void HostileNic::command_step() {
+  const Bounded bounded;
+  net::NetControl& control = *net_->control();
+  const std::uint8_t op = input_.byte();
+  const bool on = (op & 0x10) != 0;
+  const auto any_mac = [this] {
+    net::MacAddress address{{0x33, 0x33}};
+    address.octets[5] = input_.byte();
+    return address;
+  };
+  const auto direction = on ? net::TrafficDirection::receive : net::TrafficDirection::transmit;
+  net::OffloadState offload{};
+  switch (op & 15) {
+  case 0:
+    static_cast<void>(control.set_mac({{0x52, 0x54, 0, 0, 1, input_.byte()}}));
+    break;
+  case 1:
+    static_cast<void>(control.set_receive_mode(static_cast<net::ReceiveMode>(input_.byte() % 6), on));
+    break;
+  case 2:
+    static_cast<void>(control.add_multicast(any_mac()));
+    break;
+  case 3:
+    static_cast<void>(control.remove_multicast(any_mac()));
+    break;
+  case 4:
+    static_cast<void>(control.add_vlan(input_.half() & 0x1fff));
+    break;
+  case 5:
+    static_cast<void>(control.remove_vlan(input_.half() & 0x1fff));
+    break;
+  case 6:
+    static_cast<void>(control.announce());
+    break;
+  case 7:
+    static_cast<void>(control.set_coalescing(direction, {input_.byte(), input_.byte()}));
+    break;
+  case 8:
+    if (control.offload(input_.byte() % 16, offload)) static_cast<void>(control.set_offload(offload.name, on));
+    break;
+  case 9:
+    static_cast<void>(control.set_queue_pairs(input_.byte() & 3));
+    break;
+  case 10:
+    static_cast<void>(control.device_stats(
+        [](void* sum, const net::DeviceStat& stat) {
+          *static_cast<std::uint64_t*>(sum) += stat.value + stat.name.size();
+        },
+        &sum_));
+    break;
+  case 11: // more groups than the table takes
+    for (unsigned i = 0; i < net::multicast_table_size + 1; i++)
+      static_cast<void>(control.add_multicast({{0x33, 0x33, 0, 0, 1, static_cast<std::uint8_t>(i)}}));
+    break;
+  default:
+    break;
+  }
+}
+
+void HostileNic::take_interrupts() {
+  for (int i = 0; i < 4 && registers_->line_raised(); i++)
+    line_.handle_external_interrupt();
+}
+
+/// One round of a main loop.
+void HostileNic::turn() {
+  const Bounded bounded;
+  take_interrupts();
+  net_->service();
+  receive(8);
+  while (!frames_.empty())
+    release(0);
+  reclaim(frame_slots);
+  if (net_->work_pending() || net_->prepare_idle(true)) return;
+  const std::uint64_t wake = net_->next_wake().ticks();
+  if (wake != UINT64_MAX && wake > test::fake_clock().ticks && !good_) test::fake_clock().ticks = wake;
+}
+
+template <class Visit> void HostileNic::for_each_segment(const net::RxFrame& frame, Visit&& visit) {
+  visit(frame.first);
+  for (const net::Segment& segment : frame.more)
+    visit(segment);
+}
+
+std::uint64_t HostileNic::sum_of(std::span<const std::byte> bytes) {
+  std::uint64_t sum = bytes.size();
+  for (const std::byte byte : bytes)
+    sum = sum * 31 + std::to_integer<unsigned>(byte);
+  return sum;
+}
+
+std::uint64_t HostileNic::sum_of(const net::RxFrame& frame) {
+  std::uint64_t sum = 0;
+  for_each_segment(frame, [&](const net::Segment& segment) { sum = sum * 7 + sum_of({segment.data, segment.length}); });
+  return sum;
+}
+
+void HostileNic::check(const net::RxFrame& frame) {
+  std::uint64_t total = 0;
+  for_each_segment(frame, [&](const net::Segment& segment) {
+    total += segment.length;
+    require(segment.length != 0 && memory_.contains(raw(segment.bus), segment.length) &&
+                segment.data == bytes_.data() + (raw(segment.bus) - bus_base),
+            "a received segment lies in DMA memory, at the address that goes with it");
+    require(is_free_for_device({raw(segment.bus), segment.length, true}), "a received frame is nobody else's");
+  });
+  require(total == frame.length && total >= net::ethernet_header_size, "a frame is as long as its segments");
+  require(frame.checksum != net::Checksum::partial || frame.csum_start + frame.csum_offset + 2U <= frame.length,
+          "a partial checksum lies in the frame");
+}
+
+void HostileNic::receive(std::size_t most) {
+  std::array<net::RxFrame, 32> frames;
+  const std::size_t count = net_->receive(std::span{frames}.first(most));
+  require(count <= most, "no more frames than asked for");
+  for (const net::RxFrame& frame : std::span{frames}.first(count)) {
+    check(frame);
+    frames_.push_back({frame, sum_of(frame)});
+  }
+}
+
+void HostileNic::release(std::size_t index) {
+  const HeldFrame held = frames_[index];
+  require(sum_of(held.frame) == held.sum, "a frame stays as it is until it is released");
+  frames_.erase(frames_.begin() + static_cast<std::ptrdiff_t>(index));
+  net_->release({&held.frame, 1});
+}
+
+net::Offload HostileNic::any_offload() {
+  net::Offload offload;
+  const std::uint8_t kind = input_.byte();
+  offload.checksum = (kind & 1) != 0;
+  offload.gso = static_cast<net::Gso>((kind >> 1) % 5);
+  if (kind == 0) return offload;
+  offload.csum_start = input_.byte();
+  offload.csum_offset = input_.byte();
+  offload.gso_size = input_.half();
+  offload.header_length = input_.byte();
+  return offload;
+}
+
+void HostileNic::send() {
+  const std::uint8_t shape = input_.byte();
+  std::array<net::Segment, net::max_tx_segments + 1> segments;
+  const std::size_t count = shape % segments.size();
+  const auto slot = static_cast<std::size_t>(std::ranges::find(in_flight_, false) - in_flight_.begin());
+  if (slot == frame_slots) return reclaim(frame_slots);
+  const std::size_t start = slot * slot_bytes + slot_headroom;
+  constexpr std::size_t room = slot_bytes - slot_headroom;
+  const auto content = input_.bytes(16);
+  if (!content.empty()) std::memcpy(user_.data() + start, content.data(), content.size());
+  for (std::size_t i = 0; i < count; i++)
+    segments[i] = {user_.data() + start, user_.bus(start), static_cast<std::uint32_t>(input_.half() % (room + 1))};
+  const net::TxRequest request{.segments = std::span{segments}.first(count),
+                               .cookie = net::Cookie{slot},
+                               .headroom = static_cast<std::uint16_t>((shape & 0x80) != 0 ? slot_headroom : 0),
+                               .offload = any_offload()};
+  const bool valid = net_->check_request(request).has_value();
+  sums_[slot] = sum_of(user_.bytes().subspan(start, room));
+  const std::size_t taken = net_->send({&request, 1});
+  require(taken <= (valid ? 1U : 0U), "what check_request() refuses is not sent");
+  in_flight_[slot] = taken == 1;
+}
+
+void HostileNic::reclaim(std::size_t most) {
+  std::array<net::TxCompletion, 32> done;
+  const std::size_t count = net_->reclaim(std::span{done}.first(most));
+  require(count <= most, "no more completions than asked for");
+  for (const net::TxCompletion& completion : std::span{done}.first(count)) {
+    const auto slot = static_cast<std::size_t>(completion.cookie);
+    require(slot < frame_slots && in_flight_[slot], "each request comes back once");
+    in_flight_[slot] = false;
+    require(sum_of(user_.bytes().subspan(slot * slot_bytes + slot_headroom, slot_bytes - slot_headroom)) == sums_[slot],
+            "the driver changes nothing in a frame");
+  }
+}
+
+void HostileNic::look_at_everything() {
+  virtio::QueueState queue{};
+  for (std::size_t i = 0; i < queue_count; i++)
+    if (net_->queue_state(i, queue)) sum_ += queue.in_flight;
+  virtio::RegisterValue value{};
+  for (std::size_t i = 0; i < 64 && net_->register_value(i, value); i++)
+    sum_ += value.value;
+  net::OffloadState offload{};
+  for (std::size_t i = 0; net_->offload(i, offload); i++)
+    sum_ += offload.name.size();
+  sum_ +=
+      net_->multicast().size() + net_->stats().polls + net_->device_status() + net_->mtu() + net_->link().speed_mbps;
+  for (std::size_t i = 0; i < net::receive_mode_count; i++)
+    sum_ += net_->receive_mode(static_cast<net::ReceiveMode>(i)) ? 1 : 0;
+  for (const net::TrafficDirection direction : {net::TrafficDirection::receive, net::TrafficDirection::transmit})
+    sum_ += net_->coalescing(direction).max_usecs;
+  require(net_->tx_in_flight() <= frame_slots, "no more requests are in flight than were sent");
+}
+
+// ---- the end
+// -------------------------------------------------------------------------------------------------------------
+
+/// The device behaves from now on: a reset, and everything works and nothing is lost.
+void HostileNic::require_working() {
+  next_size_ = 64;
+  make_good();
+  if (!net_) create();
+  require(net_.has_value(), "a device that behaves is brought up");
+  {
+    const Bounded bounded;
+    require(net_->reset().has_value(), "a reset brings back a device that behaves");
+  }
+  require(net_->usable(), "it can be used then");
+  while (!frames_.empty())
+    release(frames_.size() - 1);
+  reclaim(frame_slots);
+  require(std::ranges::none_of(in_flight_, [](bool in_flight) { return in_flight; }), "every request has come back");
+  require(net_->tx_in_flight() == 0, "nothing is in flight after a reset");
+  require_traffic();
+}
+
+void HostileNic::require_traffic() {
+  net::Segment segment{user_.data() + slot_headroom, user_.bus(slot_headroom), 60};
+  const net::TxRequest request{.segments = {&segment, 1}, .cookie = net::Cookie{0}, .headroom = 0, .offload = {}};
+  sums_[0] = sum_of(user_.bytes().subspan(slot_headroom, slot_bytes - slot_headroom));
+  in_flight_[0] = net_->send({&request, 1}) == 1;
+  require(in_flight_[0], "a frame can be sent");
+  const auto chain = rings_[1].take();
+  require(chain.has_value(), "the device gets it");
+  std::size_t length = 0;
+  for (const HostileRing::Piece& piece : chain->pieces) {
+    require(!piece.writable && memory_.contains(piece.bus, piece.length), "what is sent is DMA memory");
+    length += piece.length;
+  }
+  require(length == net_->header_size() + 60, "behind a header");
+  rings_[1].use(*chain, 0);
+  reclaim(1);
+  require(!in_flight_[0], "it comes back");
+
+  std::array<std::uint8_t, 128> frame{};
+  for (std::size_t i = 0; i < frame.size(); i++)
+    frame[i] = i < net_->header_size() ? 0 : static_cast<std::uint8_t>(i);
+  frame[10] = net_->header_size() > 10 ? 1 : frame[10];
+  const auto buffer = rings_[0].take();
+  require(buffer.has_value(), "the device has a buffer");
+  deliver(rings_[0], *buffer, frame, frame.size());
+  receive(8);
+  require(frames_.size() == 1 && frames_[0].frame.length == frame.size() - net_->header_size(), "a frame is received");
+  require(std::memcmp(frames_[0].frame.first.data, frame.data() + net_->header_size(), 60) == 0, "as it was sent");
+  release(0);
+}
+
+} // namespace fuzz
