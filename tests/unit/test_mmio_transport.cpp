@@ -232,6 +232,20 @@ TEST(MmioTransport, NotifiesWithTheQueueIndexInOneStoreAfterABarrier) {
   STRCMP_EQUAL("[before_doorbell] w050=0", trace(test::Fences::shown).c_str());
 }
 
+// proves: MMIO-23
+TEST(MmioTransport, NotifiesWithAllThirtyTwoBitsOfNotificationData) {
+  device.offered |= FeatureSet{Feature::notification_data}.bits();
+  negotiate({Feature::notification_data});
+  const virtio::Doorbell doorbell = *transport.enable_queue(1, memory);
+  transport.set_status(15);
+  trace();
+  unsigned notified = 99;
+  device.on_notify = [&](unsigned queue) { notified = queue; };
+  doorbell.ring(0x8005'0001);
+  STRCMP_EQUAL("[before_doorbell] w050=80050001", trace(test::Fences::shown).c_str());
+  LONGS_EQUAL(1, notified);
+}
+
 TEST(MmioTransport, GivesTheNotifyRegisterAsDoorbellOfEveryQueue) {
   negotiate();
   for (const std::uint16_t index : {std::uint16_t{0}, std::uint16_t{1}}) {

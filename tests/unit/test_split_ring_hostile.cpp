@@ -84,6 +84,20 @@ TEST(HostileRing, RejectsAUsedIdThatWasNeverExposed) {
   });
 }
 
+// proves: ROB-02, ROB-06
+TEST(HostileRing, RejectsAChainThatWasAddedButNotExposed) {
+  in_each_mode([&] {
+    const auto chains = three_chains();
+    const virtio::Token hidden = *add_one();
+    for (const auto& chain : chains)
+      device.place_used(chain.head, 4);
+    device.place_used(hidden, 4);
+    device.publish_used();
+    LONGS_EQUAL(0, take().size());
+    expect_broken(RingFault::used_index_jump);
+  });
+}
+
 // proves: ROB-03
 TEST(HostileRing, RejectsTheMiddleOfAChain) {
   for (const bool in_order : {false, true}) { // a chain in a table has no middle that an id could name
