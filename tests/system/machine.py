@@ -294,6 +294,11 @@ class Machine:
         end = self.wait_for_prompt(self._line_start, timeout)
         return self.console.text(self._line_start + 1, end)
 
+    def lines_so_far(self):
+        """The whole lines that a started line has printed up to now."""
+        text = self.console.text(self._line_start + 1)
+        return clean_lines(text[: text.rfind(b"\r\n") + 2])
+
     def finish(self, timeout=10.0, error=False):
         """The lines that a started line printed. `error=True` expects exactly one `error:` line, otherwise one fails the test."""
         lines = clean_lines(self.finish_raw(timeout))

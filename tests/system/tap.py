@@ -71,7 +71,9 @@ class KernelPeer:
     def _build(self, guest_mac):
         # Only far speaks IPv6, and without an address of its own making it announces nothing.
         self._set("ipv6/conf/default/disable_ipv6", 1)
+        # Super-frames as large as they can be, whatever the round trip takes.
         self._set("ipv4/tcp_min_tso_segs", 44)
+        self._set("ipv4/tcp_congestion_control", "reno")
         self.tap = os.open("/dev/net/tun", os.O_RDWR)
         fcntl.ioctl(self.tap, TUNSETIFF, struct.pack("16sH22x", b"tap0", IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
         self._ip("link add bridge type bridge mcast_snooping 0")
@@ -88,9 +90,9 @@ class KernelPeer:
         self._ip(f"address add {KERNEL[1]}/64 dev far nodad")
         for address in GUEST:
             self._ip(f"neighbour replace {address} lladdr {guest_mac} dev far nud permanent")
-        # The first burst of a connection shall fill a super-frame.
-        self._ip("route change 10.9.0.0/24 dev far src 10.9.0.1 initcwnd 200")
-        self._ip("route replace fd09::2/128 dev far initcwnd 200")
+        # The first burst of a connection shall fill a super-frame, and the test is slow to acknowledge.
+        self._ip("route change 10.9.0.0/24 dev far src 10.9.0.1 initcwnd 200 rto_min 10s")
+        self._ip("route replace fd09::2/128 dev far initcwnd 200 rto_min 10s")
         self._packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         self._packets.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         self._packets.bind(("far", 0))
@@ -123,16 +125,18 @@ class KernelPeer:
         made.settimeout(5.0)
         return made
 
-    def frames_to_kernel(self, wanted, enough, timeout=5.0):
-        """The frames that came out at `far`, oldest first, of which `wanted(frame)` holds, once `enough(frames)` does."""
+    def frames_to_kernel(self, measure, total, timeout=5.0):
+        """The frames that came out at `far`, oldest first, until the sum of `measure(frame)` is `total`; none that measures 0."""
         frames = []
         deadline = time.monotonic() + timeout
-        while not enough(frames):
+        while total > 0:
             ready, _, _ = select.select([self._packets], [], [], max(0.0, deadline - time.monotonic()))
-            assert ready, f"{len(frames)} frame(s) came out of the network within {timeout} s, not enough"
+            assert ready, f"{len(frames)} frame(s) came out of the network within {timeout} s, {total} is missing"
             data, address = self._packets.recvfrom(1 << 17)
-            if address[2] != PACKET_OUTGOING and wanted(data):
+            size = 0 if address[2] == PACKET_OUTGOING else measure(data)
+            if size:
                 frames.append(data)
+                total -= size
         return frames
 
     def close(self):
