@@ -37,7 +37,7 @@ def ask(machine, rounds):
     machine.monitor.execute("announce-self", initial=50, max=100, rounds=rounds, step=50)
 
 
-# proves: NET-CTRL-25
+# proves: NET-CTRL-12, NET-CTRL-13, NET-CTRL-14
 def test_the_device_asks_for_an_announcement_and_gets_it_within_a_second(any_ring):
     start = any_ring.console.position()
     begun = time.monotonic()

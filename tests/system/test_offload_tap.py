@@ -189,7 +189,7 @@ def pattern(size):
 # ---- out --------------------------------------------------------------------------------------------------------------------
 
 
-# proves: NET-TX-07
+# proves: NET-TX-14, NET-TX-17
 @pytest.mark.parametrize("with_kernel,version", QUICK, indirect=["with_kernel"])
 def test_the_device_completes_the_checksum_of_a_datagram(with_kernel, version):
     machine, peer = with_kernel()
@@ -210,7 +210,7 @@ def test_the_device_completes_the_checksum_of_a_datagram(with_kernel, version):
             assert seen[1][: start + offset] == frame[: start + offset]
 
 
-# proves: NET-TX-07
+# proves: NET-TX-14, NET-TX-17
 @pytest.mark.parametrize("with_kernel,version", kinds(("modern", 6), ("packed", 4), ("legacy", 6)), indirect=["with_kernel"])
 def test_the_device_completes_the_checksums_of_a_connection(with_kernel, version):
     machine, peer = with_kernel()
@@ -253,7 +253,7 @@ def segments_to_kernel(peer, total):
     return peer.frames_to_kernel(payload_size, total)
 
 
-# proves: NET-TX-09, NET-TX-10, NET-TX-12
+# proves: NET-TX-15, NET-TX-16, NET-TX-18, NET-TX-19
 @pytest.mark.parametrize("with_kernel,version", QUICK, indirect=["with_kernel"])
 def test_the_device_cuts_a_super_frame_into_correct_segments(with_kernel, version):
     machine, peer = with_kernel()
@@ -279,6 +279,7 @@ def test_the_device_cuts_a_super_frame_into_correct_segments(with_kernel, versio
     connection.close()
 
 
+# proves: NET-TX-07, NET-TX-08, NET-TX-12
 @pytest.mark.parametrize(
     "option,version,flags,why",
     [
@@ -340,7 +341,7 @@ def super_frames(lines):
     return [SUPER_FRAME.fullmatch(line)[1] for line in lines if line.startswith("# super-frame")]
 
 
-# proves: NET-RX-05
+# proves: NET-RX-06, NET-RX-22, NET-CTRL-51
 @pytest.mark.parametrize(
     "with_kernel,version,mergeable",
     kinds(("modern", 4, "on"), ("modern", 6, "off"), ("packed", 6, "on"), ("packed", 4, "off"), ("legacy", 4, "off")),
@@ -362,7 +363,7 @@ def test_super_frames_of_the_kernel_arrive_whole(with_kernel, version, mergeable
     connection.close()
 
 
-# proves: NET-CTRL-30
+# proves: NET-CTRL-32
 @pytest.mark.parametrize("with_kernel,version", kinds(("modern", 4)), indirect=["with_kernel"])
 def test_offloads_can_be_switched_off_and_on_while_a_connection_lives(with_kernel, version):
     machine, peer = with_kernel()
@@ -391,6 +392,16 @@ def test_offloads_can_be_switched_off_and_on_while_a_connection_lives(with_kerne
         machine.command(f"net offload {name} on")
     assert super_frames(stream_in(connection, 30_000)[0])
     connection.close()
+
+
+@pytest.mark.parametrize("with_kernel", ["modern"], indirect=True)
+@pytest.mark.parametrize("option", ["ctrl_guest_offloads=off", "ctrl_vq=off"])
+def test_what_cannot_be_switched_is_refused_in_one_line(with_kernel, option):
+    machine, _ = with_kernel(option)
+    before = machine.command("net offload")
+    assert machine.refuse("net offload guest_tso4 off").endswith(": device has no CTRL_GUEST_OFFLOADS")
+    assert machine.refuse("net offload host_tso4 off")
+    assert machine.command("net offload") == before and "guest_tso4 on fixed" in before
 
 
 @pytest.mark.parametrize("with_kernel", ["packed"], indirect=True)
