@@ -55,8 +55,9 @@ inline constexpr std::size_t multicast_table_size = 64;
 class NetControl {
  public:
   /// The interface's own address from now on, also after a reset. Error::invalid_argument (not unicast),
-  /// device_lacks_ctrl_mac_addr, and what every command may end in: control_refused, control_ack_invalid,
-  /// control_timed_out, device_failed.
+  /// device_lacks_ctrl_mac_addr, device_lacks_ctrl_rx, and what every command may end in: control_refused,
+  /// control_ack_invalid, control_timed_out, ring_broken, queue_not_available (the device offered a control queue, but
+  /// it was no good), device_failed (not live). What a failed call should have set stays as it was.
   [[nodiscard]] virtual bsp::Result<void> set_mac(const MacAddress& mac) = 0;
 
   /// Error::device_lacks_ctrl_rx, device_lacks_ctrl_rx_extra.
@@ -73,8 +74,8 @@ class NetControl {
   [[nodiscard]] virtual bool multicast_overflow() const = 0;
 
   /// VLAN ids 0 to 4094. The first id resets the device, to negotiate CTRL_VLAN: with it only frames of these ids, and
-  /// untagged ones, come in; without any id, all. The last one resets it again. Error::invalid_argument,
-  /// device_lacks_ctrl_vlan, and those of a reset.
+  /// untagged ones, come in; without any id, all. The last one resets it again. Adding one twice or deleting one that
+  /// is not there is Error::invalid_argument. Error::device_lacks_ctrl_vlan, and those of a reset.
   [[nodiscard]] virtual bsp::Result<void> add_vlan(std::uint16_t id) = 0;
   [[nodiscard]] virtual bsp::Result<void> remove_vlan(std::uint16_t id) = 0;
   [[nodiscard]] virtual bool has_vlan(std::uint16_t id) const = 0;
@@ -90,11 +91,12 @@ class NetControl {
 
   /// The offloads that were negotiated, receive first: index 0, 1, ... until false.
   [[nodiscard]] virtual bool offload(std::size_t index, OffloadState& out) const = 0;
-  /// Error::invalid_argument (no such name, or not negotiated), device_lacks_ctrl_guest_offloads, not_supported
-  /// (fixed).
+  /// What needs an offload that is off is off as well, and comes back with it. Error::invalid_argument (no such name,
+  /// not negotiated, or switched on while what it needs is off), device_lacks_ctrl_guest_offloads, not_supported (a
+  /// transmit offload).
   [[nodiscard]] virtual bsp::Result<void> set_offload(std::string_view name, bool on) = 0;
 
-  /// How many queue pairs carry traffic: 1 to what was set up. Error::invalid_argument, device_lacks_mq.
+  /// How many queue pairs carry traffic: 1 to what was set up, which is 1. Error::invalid_argument, device_lacks_mq.
   [[nodiscard]] virtual bsp::Result<void> set_queue_pairs(std::uint16_t pairs) = 0;
 
   /// Asks the device for its own statistics, calls `function` for each. Error::device_lacks_device_stats.
