@@ -291,6 +291,9 @@ CXX_FILES = $(shell git ls-files '*.cpp' '*.hpp')
 lint: lint-format lint-arrows lint-tidy all
 	$(Q)$(PYTHON) scripts/virtio-rules --check
 	@echo "lint: clean"
+.PHONY: conformance
+conformance:
+	$(Q)$(PYTHON) scripts/virtio-rules --conformance > docs/conformance.md
 lint-format: install-deps-lint
 	$(if $(CXX_FILES),,$(error lint-format: git lists no files))
 	$(Q)clang-format --dry-run -Werror $(CXX_FILES)
