@@ -27,8 +27,7 @@ constexpr std::uint32_t written(std::uint32_t length, std::uint32_t writable) {
 }
 } // namespace
 
-// ---- life
-// -----------------------------------------------------------------------------------------------------------
+// ---- life ----------------------------------------------------------------------------------------------------------
 
 Result<PackedRing> PackedRing::create(bsp::DmaArena& arena, std::uint16_t capacity, std::uint16_t indirect_entries) {
   if (capacity == 0 || capacity > max_capacity) return bsp::fail(bsp::Error::invalid_argument);
@@ -79,8 +78,7 @@ void PackedRing::quarantine() {
   tables_.quarantine();
 }
 
-// ---- the driver gives
-// -----------------------------------------------------------------------------------------------
+// ---- the driver gives ----------------------------------------------------------------------------------------------
 
 // The flags of a batch's first slot wait for publish(): until then the device, which polls in ring order, gets no
 // further than to that slot (2.8.21.1).
@@ -205,8 +203,7 @@ bool PackedRing::notification_due() {
   return due;
 }
 
-// ---- the device gives back
-// ------------------------------------------------------------------------------------------
+// ---- the device gives back -----------------------------------------------------------------------------------------
 
 bool PackedRing::used_at(Position at) const {
   return (descriptors_[at.slot].flags.load() & both_flags) == at.flags;
@@ -306,8 +303,7 @@ bool PackedRing::open_batch() {
   return batch_open_ = true;
 }
 
-// ---- used buffer notifications
-// --------------------------------------------------------------------------------------
+// ---- used buffer notifications -------------------------------------------------------------------------------------
 
 void PackedRing::suppress_interrupts() {
   driver_event_->both.store(event(packed::event_disable));

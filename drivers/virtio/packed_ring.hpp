@@ -2,8 +2,8 @@
 // A packed virtqueue, the driver's half (VIRTIO 1.3, 2.8). The same verbs as SplitRing.
 //
 // Invariants:
-//  - What decides is private (shadow_, positions, wrap counters). Of what the device can write, only the next used slot
-//    and the device event suppression structure are read, each word once.
+//  - What decides is private (shadow_, positions, wrap counters). Of what the device can write, only used slots, in
+//    ring order, and the device event suppression structure are read, each word once.
 //  - A used descriptor counts only while something is in flight and only if its buffer id is. Anything else makes the
 //    ring broken until restart().
 //  - The first descriptor of a batch is made available after all others: the device sees all of it or nothing.

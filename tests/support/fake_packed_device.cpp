@@ -82,8 +82,7 @@ void FakePackedDevice::check() {
       if (changed(bus, before)) violation("the table of " + std::to_string(id) + " changed while in flight");
 }
 
-// ---- honest
-// ----------------------------------------------------------------------------------------------------------
+// ---- honest --------------------------------------------------------------------------------------------------------
 
 bool FakePackedDevice::available_at(const Position& at) {
   const std::uint16_t flags = load16(slot_address(at.slot) + 14);
@@ -256,8 +255,7 @@ void FakePackedDevice::interrupt_if_wanted(const Position& before) {
   if (on_interrupt) on_interrupt();
 }
 
-// ---- hostile
-// ---------------------------------------------------------------------------------------------------------
+// ---- hostile -------------------------------------------------------------------------------------------------------
 
 void FakePackedDevice::stage(std::uint16_t id, std::uint32_t length, std::uint16_t flags, std::size_t slots) {
   rewrite_used(used_.slot, id, length);

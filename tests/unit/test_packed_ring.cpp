@@ -27,8 +27,7 @@ LONGS_EQUAL(1, take().size());
 }
 ;
 
-// ---- layout
-// ----------------------------------------------------------------------------------------------------------
+// ---- layout --------------------------------------------------------------------------------------------------------
 
 // proves: PACKED-01, PACKED-06
 TEST(PackedRing, AlignsItsPartsForEverySizeThoughNoPowerOfTwo) {
@@ -163,8 +162,7 @@ TEST(PackedRing, NeverGivesMemoryBackThatTheDeviceMayStillWrite) {
   CHECK(arena.used() >= 16 * 8 + 8 + 16 * 8 * 4);
 }
 
-// ---- lists
-// -----------------------------------------------------------------------------------------------------------
+// ---- lists ---------------------------------------------------------------------------------------------------------
 
 // proves: PACKED-13, PACKED-17, PACKED-18
 TEST(PackedRing, PutsReadableDescriptorsBeforeWritableOnesAndItsIdIntoTheLast) {
@@ -284,8 +282,7 @@ TEST(PackedRing, ForgetsAChainAfterAReset) {
   LONGS_EQUAL(0, ring.chains_in_flight());
 }
 
-// ---- laps
-// ------------------------------------------------------------------------------------------------------------
+// ---- laps ----------------------------------------------------------------------------------------------------------
 
 // proves: PACKED-02, PACKED-03
 TEST(PackedRing, FlipsItsWrapCountersAtEachEndOfTheRing) {
@@ -379,8 +376,7 @@ TEST(PackedRing, LeavesTheSlotsAloneThatTheDeviceOwns) {
   fake_bus().on_shared_store = nullptr;
 }
 
-// ---- what a used descriptor says
-// -------------------------------------------------------------------------------------
+// ---- what a used descriptor says -----------------------------------------------------------------------------------
 
 // proves: PACKED-20
 TEST(PackedRing, IgnoresNextAndEveryUnknownFlagOfUsedDescriptors) {
@@ -443,8 +439,7 @@ TEST(PackedRing, HandsOutNoMoreThanAskedForAndTheRestLater) {
   CHECK_FALSE(ring.used_pending());
 }
 
-// ---- diagnostics
-// -----------------------------------------------------------------------------------------------------
+// ---- diagnostics ---------------------------------------------------------------------------------------------------
 
 TEST(PackedRing, ShowsItsState) {
   start(7, true);

@@ -9,8 +9,7 @@ using test::FakePackedDevice;
 using virtio::RingFault;
 using virtio::Token;
 
-// ---- indirect tables
-// -------------------------------------------------------------------------------------------------
+// ---- indirect tables -----------------------------------------------------------------------------------------------
 
 // clang-format off
 TEST_GROUP_BASE(PackedRingIndirect, test::PackedRingTest) {
@@ -136,8 +135,7 @@ TEST(PackedRingIndirect, IsNotMisledByRewrittenTables) {
   }
 }
 
-// ---- in order
-// --------------------------------------------------------------------------------------------------------
+// ---- in order ------------------------------------------------------------------------------------------------------
 
 // clang-format off
 TEST_GROUP_BASE(PackedRingInOrder, test::PackedRingTest) {

@@ -30,8 +30,7 @@ TEST_GROUP_BASE(PackedRingNotify, PackedRingTest) {
 };
 // clang-format on
 
-// ---- to the device: the value
-// ----------------------------------------------------------------------------------------
+// ---- to the device: the value --------------------------------------------------------------------------------------
 
 // proves: VQ-05
 TEST(PackedRingNotify, CarriesJustTheIndexWithoutNotificationData) {
@@ -75,8 +74,7 @@ TEST(PackedRingNotify, RepeatsTheSameValueWhileNothingNewIsExposed) {
   }
 }
 
-// ---- to the device: whether
-// ------------------------------------------------------------------------------------------
+// ---- to the device: whether ----------------------------------------------------------------------------------------
 
 // proves: PACKED-31
 TEST(PackedRingNotify, NotifiesForEveryBatchUnlessTheDeviceSaysNo) {
@@ -205,8 +203,7 @@ TEST(PackedRingNotify, SurvivesAnEventBeyondTheRing) {
   }
 }
 
-// ---- catching up
-// -----------------------------------------------------------------------------------------------------
+// ---- catching up ---------------------------------------------------------------------------------------------------
 
 TEST(PackedRingNotify, SendsLaterWhatATooEarlyLookMissed) {
   for (const bool with_event_idx : {false, true}) {
@@ -250,8 +247,7 @@ TEST(PackedRingNotify, HearsADeviceThatGoesIdleInTheBarrierBeforeTheLook) {
   }
 }
 
-// ---- from the device
-// -------------------------------------------------------------------------------------------------
+// ---- from the device -----------------------------------------------------------------------------------------------
 
 // proves: PACKED-30, PACKED-37
 TEST(PackedRingNotify, IsNotInterruptedUntilItAsks) {
@@ -365,8 +361,7 @@ TEST(PackedRingNotify, WithoutEventIdxAsksForTheNextChainWhateverTheCount) {
   LONGS_EQUAL(1, take().size());
 }
 
-// ---- the gap
-// ---------------------------------------------------------------------------------------------------------
+// ---- the gap -------------------------------------------------------------------------------------------------------
 
 // proves: PACKED-35
 TEST(PackedRingNotify, SeesAChainThatIsUsedRightBeforeInterruptsAreOnAgain) {

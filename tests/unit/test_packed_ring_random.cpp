@@ -76,7 +76,9 @@ TEST_GROUP_BASE(PackedRingRandom, test::PackedRingTest) {
     out.clear();
     slots_out = 0;
     restart(settings);
+    unsigned rounds = 0;
     for (const unsigned end = chains_back + chains; chains_back < end;) {
+      CHECK(rounds++ < 20 * chains); // it goes on
       add_some();
       complete_some();
       take_back(random() % 8);
