@@ -29,7 +29,7 @@ struct Option {
   Completion completion{Completion::none}; ///< a value of kind `interface` is checked before run()
 };
 
-inline constexpr std::size_t any_number = SIZE_MAX;
+inline constexpr std::uint8_t any_number = UINT8_MAX;
 
 struct Command {
   std::string_view name;
@@ -40,11 +40,17 @@ struct Command {
   std::span<const Option> options{}; ///< valid behind every subcommand too: "-i IF" stands once, in the row of `net`
   std::span<const Command> subcommands{};
   Completion positional{Completion::none};
-  std::size_t min_positionals{0};               ///< fewer never reach run()
-  std::size_t max_positionals{any_number};      ///< more never reach run(); 0 if `usage` is empty
+  std::uint8_t min_positionals{0};              ///< fewer never reach run()
+  std::uint8_t max_positionals{any_number};     ///< more never reach run(); 0 if `usage` is empty
   std::span<const std::string_view> suffixes{}; ///< ".b": words that may follow the name directly; see full_name()
   /// What the last of max_positionals may be; anything else never reaches run(). Tab offers them. Empty: anything.
   std::span<const std::string_view> words{};
+
+  /// More positional arguments than these are too many.
+  [[nodiscard]] constexpr std::size_t positional_limit() const {
+    if (usage.empty()) return 0;
+    return max_positionals == any_number ? SIZE_MAX : max_positionals;
+  }
 };
 
 using CommandTable = std::span<const Command>;

@@ -2,7 +2,6 @@
 // The `net` commands that answer in a line or a list.
 #include "shell/commands_net.hpp"
 
-#include "bsp/error.hpp"
 #include "drivers/virtio/diagnostics.hpp"
 
 namespace shell {
@@ -40,6 +39,10 @@ void print_list_line(Session& session, std::size_t index) {
 }
 
 } // namespace
+
+void print_error(Session& session, const Arguments& arguments, bsp::Error error) {
+  session.error(arguments.full_name(), "{}", to_string(error));
+}
 
 void run_net_list(Session& session, Arguments&) {
   if (session.system().interfaces.empty()) {
@@ -91,7 +94,7 @@ void run_net_mtu(Session& session, Arguments& arguments) {
     const auto mtu = session.number_argument(arguments, 0, "N", net::min_mtu, device->device_mtu());
     if (!mtu) return;
     if (const auto set = device->set_mtu(static_cast<std::uint16_t>(*mtu)); !set) {
-      session.error(arguments.full_name(), "{}", to_string(set.error()));
+      print_error(session, arguments, set.error());
       return;
     }
   }
@@ -117,7 +120,7 @@ void run_net_reset(Session& session, Arguments& arguments) {
   net::NetDevice* device = session.interface(arguments);
   if (device == nullptr) return;
   if (const auto done = device->reset(); !done) {
-    session.error(arguments.full_name(), "{}", to_string(done.error()));
+    print_error(session, arguments, done.error());
     return;
   }
   session.print("reset complete");

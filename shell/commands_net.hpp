@@ -4,6 +4,7 @@
 
 #include <cstddef>
 
+#include "bsp/error.hpp"
 #include "drivers/net/net_device.hpp"
 #include "shell/command.hpp"
 #include "shell/net_service.hpp"
@@ -39,6 +40,9 @@ void run_net_offload(Session& session, Arguments& arguments);
 
 /// The device's own counters, or an error line.
 void print_device_stats(Session& session, const Arguments& arguments);
+
+/// "error: <command>: <cause>"
+void print_error(Session& session, const Arguments& arguments, bsp::Error error);
 
 /// Prints frames as the capture that is under way records them, until it is over or Ctrl-C, then the summary line, and
 /// ends the capture. The first line ("# listening on ...") included. `quiet`: a line a frame.

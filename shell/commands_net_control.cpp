@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The `net` commands that tell a device something (drivers/net/net_control.hpp): addresses, receive filters, offloads,
 // coalescing. What succeeds without anything to show prints nothing.
-#include "bsp/error.hpp"
 #include "drivers/net/net_control.hpp"
 #include "shell/commands_net.hpp"
 
@@ -20,13 +19,13 @@ net::NetControl* command_control(Session& session, const Arguments& arguments) {
   net::NetDevice* const device = session.interface(arguments);
   if (device == nullptr) return nullptr;
   net::NetControl* const control = device->control();
-  if (control == nullptr) session.error(arguments.full_name(), "{}", to_string(bsp::Error::not_supported));
+  if (control == nullptr) print_error(session, arguments, bsp::Error::not_supported);
   return control;
 }
 
 /// False after an error line.
 bool succeeded(Session& session, const Arguments& arguments, const bsp::Result<void>& result) {
-  if (!result) session.error(arguments.full_name(), "{}", to_string(result.error()));
+  if (!result) print_error(session, arguments, result.error());
   return result.has_value();
 }
 
@@ -204,7 +203,7 @@ void run_net_coalesce(Session& session, Arguments& arguments) {
   const net::NetControl* const control = command_control(session, arguments);
   if (control == nullptr) return;
   if (!control->can_coalesce()) {
-    session.error(arguments.full_name(), "{}", to_string(bsp::Error::device_lacks_notf_coal));
+    print_error(session, arguments, bsp::Error::device_lacks_notf_coal);
     return;
   }
   const net::Coalescing rx = control->coalescing(net::TrafficDirection::receive);

@@ -3,7 +3,6 @@
 // says what became of it.
 #include <algorithm>
 
-#include "bsp/error.hpp"
 #include "drivers/net/offload.hpp"
 #include "drivers/virtio/diagnostics.hpp"
 #include "shell/commands_net.hpp"
@@ -112,7 +111,7 @@ bool check_device(Session& session, const Arguments& arguments, const net::NetDe
   const virtio::Diagnostics* const virtio = device.diagnostics();
   if (virtio == nullptr) return true; // check_request() says no
   const std::string_view option = offload.gso == net::Gso::none ? "--csum" : "--tso";
-  for (const Feature feature : {Feature::net_csum, features[static_cast<std::size_t>(offload.gso)]}) {
+  for (const Feature feature : {features[static_cast<std::size_t>(offload.gso)], Feature::net_csum}) {
     if (virtio->accepted_features().has(feature)) continue;
     session.error(arguments.full_name(), "{}: device has no {}", option,
                   virtio::net_feature_name(static_cast<unsigned>(feature)));
@@ -161,11 +160,11 @@ void send(Session& session, const Arguments& arguments, net::NetDevice& device, 
   if (!make_offload(session, arguments, options, buffer.bytes().first(size), plan.offload)) return;
   if (plan.offload.checksum && !check_device(session, arguments, device, plan.offload)) return;
   if (const auto fine = device.check_request({.segments = {&plan.frame, 1}, .offload = plan.offload}); !fine) {
-    session.error(arguments.full_name(), "{}", to_string(fine.error()));
+    print_error(session, arguments, fine.error());
     return;
   }
   if (!device.usable()) {
-    session.error(arguments.full_name(), "{}", to_string(bsp::Error::device_failed));
+    print_error(session, arguments, bsp::Error::device_failed);
     return;
   }
   if (device.link().state == net::LinkState::down) session.print("# link is down");
@@ -192,12 +191,12 @@ void run_net_tx(Session& session, Arguments& arguments) {
   if (!check_size(session, arguments, *device, *options, source)) return;
   const std::size_t size = arguments.has("-p") ? std::max(source.size, net::ethernet_min_frame) : source.size;
   if (session.system().arena == nullptr) {
-    session.error(arguments.full_name(), "{}", to_string(bsp::Error::out_of_dma_memory));
+    print_error(session, arguments, bsp::Error::out_of_dma_memory);
     return;
   }
   auto buffer = session.system().arena->allocate(size, frame_alignment);
   if (!buffer) {
-    session.error(arguments.full_name(), "{}", to_string(buffer.error()));
+    print_error(session, arguments, buffer.error());
     return;
   }
   if (!fill_frame(session, arguments, source, buffer->bytes().first(source.size))) return;

@@ -129,7 +129,8 @@ void Completer::take_partial(std::string_view word) {
 Completion Completer::positional() const {
   if (pending_ != nullptr) return pending_->completion;
   const Command* const command = path_.last();
-  if (command == nullptr || asking_ || positionals_ >= command->max_positionals || at_words()) return Completion::none;
+  if (command == nullptr || asking_ || positionals_ >= command->positional_limit() || at_words())
+    return Completion::none;
   return command->positional;
 }
 

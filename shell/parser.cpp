@@ -34,10 +34,6 @@ std::optional<std::string_view> attached_value(const Option& option, std::string
   return word.substr(1);
 }
 
-std::size_t positional_limit(const Command& command) {
-  return command.usage.empty() ? 0 : command.max_positionals;
-}
-
 } // namespace
 
 const Command* find_command(CommandTable table, std::string_view name) {
@@ -123,8 +119,8 @@ ParseStatus Parser::take_words() {
   if (command == nullptr) return ParseStatus::empty;
   if (command->run == nullptr) return ParseStatus::missing_subcommand;
   if (positional_count_ < command->min_positionals) return ParseStatus::missing_argument;
-  if (positional_count_ > positional_limit(*command)) {
-    parsed_.word = words_[positional_limit(*command)];
+  if (positional_count_ > command->positional_limit()) {
+    parsed_.word = words_[command->positional_limit()];
     return ParseStatus::unexpected_argument;
   }
   if (!command->words.empty() && positional_count_ == command->max_positionals) {
