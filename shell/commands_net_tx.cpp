@@ -111,7 +111,7 @@ bool check_device(Session& session, const Arguments& arguments, const net::NetDe
   const virtio::Diagnostics* const virtio = device.diagnostics();
   if (virtio == nullptr) return true; // check_request() says no
   const std::string_view option = offload.gso == net::Gso::none ? "--csum" : "--tso";
-  for (const Feature feature : {features[static_cast<std::size_t>(offload.gso)], Feature::net_csum}) {
+  for (const Feature feature : {Feature::net_csum, features[static_cast<std::size_t>(offload.gso)]}) {
     if (virtio->accepted_features().has(feature)) continue;
     session.error(arguments.full_name(), "{}: device has no {}", option,
                   virtio::net_feature_name(static_cast<unsigned>(feature)));
