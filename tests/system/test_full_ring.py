@@ -11,10 +11,11 @@ NOWHERE = ["-netdev", "hubport,id=spare,hubid=0"]
 @pytest.mark.parametrize(
     "frames,runs", [(300_000, 1), pytest.param(2_000_000, 10, marks=pytest.mark.soak)], ids=["short", "soak"]
 )
-@pytest.mark.parametrize("legacy", [False, True], ids=["modern", "legacy"])
-def test_a_full_ring_never_stalls(launch, legacy, frames, runs):
+@pytest.mark.parametrize("kind", ["modern", "packed", "legacy"])
+def test_a_full_ring_never_stalls(launch, kind, frames, runs):
+    options = "packed=on" if kind == "packed" else ""
     for _ in range(runs):
-        machine = launch([Nic("hubport,hubid=0")], legacy=legacy, extra=NOWHERE)
+        machine = launch([Nic("hubport,hubid=0", options=options)], legacy=kind == "legacy", extra=NOWHERE)
         assert machine.command(f"net tx -c {frames} -s 60", timeout=60 + frames / 20_000) == [
             f"sent {frames} frame(s), {frames * 60} bytes"
         ]
@@ -24,14 +25,16 @@ def test_a_full_ring_never_stalls(launch, legacy, frames, runs):
 
 @pytest.mark.soak
 @pytest.mark.parametrize("run", range(10))
-def test_a_full_ring_without_event_index_never_stalls(launch, run):
-    machine = launch([Nic("hubport,hubid=0", options="event_idx=off")], extra=NOWHERE)
+@pytest.mark.parametrize("packed", ["off", "on"])
+def test_a_full_ring_without_event_index_never_stalls(launch, packed, run):
+    machine = launch([Nic("hubport,hubid=0", options=f"event_idx=off,packed={packed}")], extra=NOWHERE)
     assert machine.command("net tx -c 2000000 -s 60", timeout=160)[-1].startswith("sent 2000000 frame(s)")
 
 
 @pytest.mark.soak
-def test_millions_of_frames_come_in_and_none_is_lost(launch):
-    machine = launch([Nic()])
+@pytest.mark.parametrize("options", ["", "packed=on", "packed=on,event_idx=off", "packed=on,mrg_rxbuf=off", "indirect_desc=off"])
+def test_millions_of_frames_come_in_and_none_is_lost(launch, options):
+    machine = launch([Nic(options=options)])
     frame = bytes.fromhex("ffffffffffff52540000000188b5") + bytes(46)
     for _ in range(2_000_000):
         machine.wire.send(frame)
