@@ -172,6 +172,27 @@ TEST(PackedRingNotify, NotifiesOnceALateWishIsReachedThoughEarlierBatchesWereSil
   LONGS_EQUAL(1, notifications);
 }
 
+// proves: PACKED-31
+TEST(PackedRingNotify, TakesNoSlotAheadForAnOldOneHoweverManyChainsWereSilent) {
+  start(8, true);
+  for (const unsigned silent : {1U, 8U, 9U, 16U, 17U, 100U}) {
+    device.set_device_event(0, 1);
+    for (unsigned i = 0; i < silent; i++) {
+      CHECK_FALSE(give(1));
+      drain();
+      device.set_device_event(0, 1);
+    }
+    for (int ahead = 1; ahead < 8; ahead++) {
+      device.set_device_event(slot_after(device.next_available(), ahead, 8), 2);
+      CHECK_FALSE(give(1));
+      drain();
+    }
+    device.set_device_event(device.next_available(), 2);
+    CHECK(give(1));
+    drain();
+  }
+}
+
 TEST(PackedRingNotify, NotifiesAfterAnyNumberOfSilentChains) {
   start(8);
   for (const unsigned silent : {1U, 7U, 8U, 16U, 1000U}) {
