@@ -67,6 +67,8 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   VirtioNet(virtio::Transport& transport, const Config& config) : transport_{transport}, config_{config} {}
   VirtioNet(const VirtioNet&) = delete;
   VirtioNet& operator=(const VirtioNet&) = delete;
+  /// Memory that the device may still use is quarantined.
+  ~VirtioNet();
 
   void handle_interrupt();
 
@@ -258,7 +260,6 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   void schedule_recovery();
   void report(NetEvent event);
   void start_recovery(const char* reason);
-  void quarantine_memory();
   void handle_config_change();
   [[nodiscard]] std::uint64_t watch_due() const;
   void check_interrupts();
@@ -304,9 +305,10 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   OfferLimits limits_{}; ///< what the configuration says of the features offered
   std::uint16_t header_size_{virtio_net::header_size};
   bool interrupt_attached_{false};
-  bool split_header_{false}; ///< legacy without ANY_LAYOUT: the header in a descriptor of its own (5.1.6.6)
-  bool mergeable_{false};    ///< MRG_RXBUF was accepted
-  bool sends_gso_{false};    ///< a HOST_TSO4/6, UFO or USO feature was accepted
+  bool memory_is_lent_{false}; ///< the device was told of our memory, and no reset has been confirmed since
+  bool split_header_{false};   ///< legacy without ANY_LAYOUT: the header in a descriptor of its own (5.1.6.6)
+  bool mergeable_{false};      ///< MRG_RXBUF was accepted
+  bool sends_gso_{false};      ///< a HOST_TSO4/6, UFO or USO feature was accepted
 
   NetSettings settings_;
 
@@ -350,7 +352,7 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   std::uint64_t announce_not_before_{0};
   std::uint8_t control_failures_logged_{0}; ///< a bit a kind, since the last success
   bool control_missing_logged_{false};
-  bool announce_requested_{false};        ///< by the configuration, when last read
+  bool announce_requested_{false}; ///< by the configuration, when last read
   bool announcement_in_flight_{false};
   bool interrupts_armed_{false};  ///< prepare_idle() found nothing to do, and no interrupt has come since
   bool interrupts_proven_{false}; ///< the device has interrupted for used buffers

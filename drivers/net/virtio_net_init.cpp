@@ -30,8 +30,6 @@ Result<void> VirtioNet::create(std::optional<VirtioNet>& place, virtio::Transpor
   VirtioNet& device = place.emplace(transport, config);
   const Result<void> result = device.bring_up();
   if (result) return {};
-  // FAILED is set, but without a reset since the device may still know where its rings are.
-  device.quarantine_memory();
   device.detach_interrupt();
   place.reset();
   return result;
@@ -72,6 +70,7 @@ Result<void> VirtioNet::bring_up_once() {
   std::optional<std::uint32_t> receive_notification; // filled before DRIVER_OK, announced after it (3.1.1, 5.1.5)
   const auto set_up = [&]() -> Result<void> {
     TRY(allocate());
+    memory_is_lent_ = true;
     TRY(attach_interrupt());
     TRY(set_up_queue(rx_, virtio_net::receive_queue));
     TRY(set_up_queue(tx_, virtio_net::transmit_queue));

@@ -280,6 +280,7 @@ void VirtioNet::stop() {
 
 // Only after a confirmed reset (3.3.1). Frames with the consumer stay with the consumer.
 void VirtioNet::take_back_memory() {
+  memory_is_lent_ = false;
   drop_assembly();
   for (RxBuffer& buffer : rx_buffers_)
     if (buffer.owner == BufferOwner::device) buffer.owner = BufferOwner::nobody;
@@ -301,11 +302,14 @@ void VirtioNet::take_back_chains() {
   }
 }
 
-void VirtioNet::quarantine_memory() {
+// FAILED may be set, but without a reset the device still knows where its rings are (3.3.1).
+VirtioNet::~VirtioNet() {
+  if (!memory_is_lent_) return;
   rx_.ring.quarantine();
   tx_.ring.quarantine();
   control_.quarantine();
   tx_headers_.quarantine();
+  announcement_.quarantine();
   rx_memory_.quarantine();
 }
 
@@ -324,8 +328,7 @@ void VirtioNet::shut_down() {
   }
   control_.stop();
   if (const Result<void> result = transport_.reset(); !result) {
-    log::error("{}: {}", config_.name, to_string(result.error()));
-    quarantine_memory();
+    log::error("{}: {}", config_.name, to_string(result.error())); // its memory stays lent
     return;
   }
   take_back_memory();

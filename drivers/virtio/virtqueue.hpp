@@ -27,7 +27,7 @@ struct Used {
 /// Why a ring is broken. It stays so until restart().
 enum class RingFault : std::uint8_t {
   none,
-  used_id_out_of_range, ///< a used id that is no descriptor or buffer id at all
+  used_id_out_of_range,  ///< a used id that is no descriptor or buffer id at all
   used_id_not_in_flight, ///< given back already, never exposed, or the middle of a chain
   used_index_jump,       ///< split: the used index moved by more than what is in flight
   used_without_buffer,   ///< packed: a descriptor turned used while nothing was in flight

@@ -103,7 +103,7 @@ class HostileNic {
   void look_at_everything();
 
   // The end.
-  void require_rules_kept() const;
+  void require_rules_kept();
   void require_working();
   void require_traffic();
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the VirtioNet tests share: the driver over a checking transport, with both rings played by checking devices, and
-// an interrupt line. Include after the standard headers.
+// What the VirtioNet tests share: the driver over a checking transport, with all queues played by checking devices of
+// either ring format, and an interrupt line. A control queue, if there is one, says OK to everything. Include after the
+// standard headers.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +18,7 @@
 #include "tests/support/bus_trace.hpp"
 #include "tests/support/fake_clock.hpp"
 #include "tests/support/fake_cpu.hpp"
-#include "tests/support/fake_ring_device.hpp"
+#include "tests/support/fake_queue.hpp"
 #include "tests/support/fake_virtio_mmio.hpp"
 
 #include <CppUTest/TestHarness.h>
@@ -67,7 +68,7 @@ class VirtioNetTest : public Utest {
   using Feature = virtio::Feature;
   using FeatureSet = virtio::FeatureSet;
   static constexpr std::uint64_t bus_base = 0x8000'0000;
-  static constexpr std::size_t memory_size = 0x60000;
+  static constexpr std::size_t memory_size = 0x180000;
   static constexpr std::array<std::uint8_t, 6> device_mac{0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
   struct alignas(4096) Page {
     std::byte bytes[4096];
@@ -82,28 +83,59 @@ class VirtioNetTest : public Utest {
   std::unique_ptr<FakeVirtioMmio> device;
   std::unique_ptr<virtio::MmioTransport> modern;
   std::unique_ptr<virtio::LegacyMmioTransport> legacy;
-  FakeRingDevice rings[2]{FakeRingDevice{memory}, FakeRingDevice{memory}};
+  FakeQueue rings[2]{FakeQueue{memory}, FakeQueue{memory}};
+  FakeQueue command_ring{memory}; ///< of the control queue
   FakeIrqLine irq;
   std::optional<net::VirtioNet> net;
-  std::deque<FakeRingDevice::Chain> rx_chains; ///< receive buffers that the device holds
+  std::deque<FakeQueue::Chain> rx_chains; ///< receive buffers that the device holds
   std::uint16_t queue_size{8};
+  std::size_t receive_budget{0};
+  FeatureSet refused{};
+  bool polled{false}; ///< no interrupt controller
   std::vector<net::NetEvent> events;
+  unsigned traffic_seed{0};
 
   void setup() override {
     fake_cpu().reset();
     fake_bus().log_enabled = false;
-    std::ranges::fill(bytes, std::byte{0xa5});
-    user = *arena.allocate(0x8000, 64);
-    make_device(Version::modern);
+    start_over(Version::modern);
   }
   void teardown() override {
-    for (FakeRingDevice& ring : rings) {
-      ring.check();
-      STRCMP_EQUAL("", ring.violations().c_str());
+    for (FakeQueue* ring : {&rings[0], &rings[1], &command_ring}) {
+      ring->check();
+      STRCMP_EQUAL("", ring->violations().c_str());
     }
     STRCMP_EQUAL("", device->violations().c_str());
     STRCMP_EQUAL("", memory.breaches().c_str());
     net.reset();
+  }
+
+  /// A new device in new memory; everything before it is gone.
+  void start_over(Version version, bool packed = false) {
+    net.reset();
+    user = {};
+    std::destroy_at(&arena);
+    std::construct_at(&arena, bytes, bsp::BusAddress{bus_base});
+    std::memset(bytes.data(), 0xa5, bytes.size());
+    user = *arena.allocate(0x8000, 64);
+    events.clear();
+    if (device) STRCMP_EQUAL("", device->violations().c_str());
+    stop_rings();
+    make_device(version);
+    if (packed) offer(Feature::ring_packed);
+  }
+  /// The test on each kind of ring: split and packed on Version 2, split on Version 1. Features above 31 that it offers
+  /// are cut off on Version 1.
+  template <class Test> void over_all_rings(Test&& test) {
+    over_modern_rings(test);
+    start_over(Version::legacy);
+    test();
+  }
+  template <class Test> void over_modern_rings(Test&& test) {
+    for (const bool packed : {false, true}) {
+      start_over(Version::modern, packed);
+      test();
+    }
   }
 
   void make_device(Version version) {
@@ -115,32 +147,56 @@ class VirtioNetTest : public Utest {
     for (std::uint32_t i = 0; i < 6; i++)
       device->set_config8(i, device_mac[i]);
     device->set_config16(6, 1);
-    device->set_config16(8, 4);
+    device->set_config16(8, 1);
     device->set_config16(10, 1500);
     device->set_config32(12, 1000);
     device->set_config8(16, 1);
+    device->set_config8(17, 40); // RSS and HASH_REPORT: the guaranteed minimum
+    device->set_config16(18, 128);
+    device->set_config32(20, 0x1ff);
     device->on_queue_ready = [this](unsigned index) { queue_ready(index); };
+    device->on_queue_reset = [this](unsigned index) {
+      ring_of(index).stop();
+      if (index == 0) rx_chains.clear();
+    };
     device->on_reset = [this] { stop_rings(); };
-    device->on_notify = [this](unsigned index) { notified(index); };
-    for (FakeRingDevice& ring : rings)
+    device->on_notify = [this](unsigned index) {
+      if (index >= 2) return say_ok();
+      notified(index);
+    };
+    for (FakeQueue& ring : rings)
       ring.on_interrupt = [this] { device->raise_used(); };
   }
   virtual void notified(unsigned) {}
+  FakeQueue& ring_of(unsigned index) { return index < 2 ? rings[index] : command_ring; }
   void stop_rings() {
-    for (FakeRingDevice& ring : rings)
-      ring.stop();
+    for (FakeQueue* ring : {&rings[0], &rings[1], &command_ring})
+      ring->stop();
     rx_chains.clear();
   }
   void queue_ready(unsigned index) {
-    if (index >= 2) return device->violation("a third queue was set up");
     const FakeVirtioMmio::Queue& queue = device->queues[index];
     const auto size = static_cast<std::uint16_t>(queue.size);
-    const bool is_legacy = device->version_register == 1;
-    const FakeRingDevice::Areas areas =
-        is_legacy
+    const FakeQueue::Areas areas =
+        is_legacy()
             ? FakeRingDevice::legacy_areas(std::uint64_t{queue.pfn} * device->guest_page_size(), size, queue.align)
-            : FakeRingDevice::Areas{size, queue.address[0], queue.address[1], queue.address[2]};
-    rings[index].go_live(areas, device->accepted().has(Feature::event_idx));
+            : FakeQueue::Areas{size, queue.address[0], queue.address[1], queue.address[2]};
+    const FeatureSet accepted = device->accepted();
+    ring_of(index).go_live(areas, {.packed = accepted.has(Feature::ring_packed),
+                                   .event_idx = accepted.has(Feature::event_idx),
+                                   .indirect = accepted.has(Feature::indirect_desc),
+                                   .in_order = accepted.has(Feature::in_order)});
+  }
+  /// A device with a control queue at `index`.
+  void have_control_queue(unsigned index = 2) {
+    offer(Feature::net_ctrl_vq);
+    device->queues.resize(index + 1);
+  }
+  void say_ok() {
+    for (const auto& chain : command_ring.take_available()) {
+      command_ring.write(chain, Bytes(chain.length(true)));
+      command_ring.complete(chain, chain.length(true));
+    }
   }
 
   virtio::Transport& make_transport() {
@@ -152,7 +208,13 @@ class VirtioNetTest : public Utest {
     return *modern;
   }
   bsp::Result<void> create() {
-    net::VirtioNet::Config config{"net0", queue_size, 42, &arena, &irq};
+    const net::VirtioNet::Config config{.name = "net0",
+                                        .queue_size = queue_size,
+                                        .mac_seed = 42,
+                                        .arena = &arena,
+                                        .irqchip = polled ? nullptr : &irq,
+                                        .receive_budget = receive_budget,
+                                        .refused = refused};
     const bsp::Result<void> result = net::VirtioNet::create(net, make_transport(), config);
     if (net) {
       net->set_listener({[](void* context, net::NetDevice&, net::NetEvent event) {
@@ -167,9 +229,13 @@ class VirtioNetTest : public Utest {
     if (!result) FAIL(to_string(result.error()));
   }
   [[nodiscard]] bool is_legacy() const { return device->version_register == 1; }
-  [[nodiscard]] std::size_t header_size() const { return is_legacy() ? 10 : 12; }
+  [[nodiscard]] std::size_t header_size() const {
+    if (device->accepted().has(Feature::net_hash_report)) return 20;
+    return is_legacy() && !device->accepted().has(Feature::net_mrg_rxbuf) ? 10 : 12;
+  }
   [[nodiscard]] FeatureSet offered() const { return FeatureSet{device->offered}; }
-  void offer(Feature feature) { device->offered |= FeatureSet{feature}.bits(); }
+  void offer(Feature feature) { offer(FeatureSet{feature}); }
+  void offer(FeatureSet features) { device->offered |= is_legacy() ? features.word(0) : features.bits(); }
   void withhold(Feature feature) { device->offered &= ~FeatureSet{feature}.bits(); }
 
   // ---- interrupts ----
@@ -223,11 +289,36 @@ class VirtioNetTest : public Utest {
   bool deliver_raw(const Bytes& all, std::uint32_t length) {
     fetch_buffers();
     if (rx_chains.empty()) return false;
-    const FakeRingDevice::Chain chain = rx_chains.front();
+    const FakeQueue::Chain chain = rx_chains.front();
     rx_chains.pop_front();
     rings[0].write(chain, all);
     rings[0].complete(chain, length);
     return true;
+  }
+  bool deliver_raw(const Bytes& all) { return deliver_raw(all, static_cast<std::uint32_t>(all.size())); }
+  /// The same frame cut over several buffers (5.1.6.4), header and frame together `sizes` bytes in each but the last.
+  std::vector<Bytes> cut(const Bytes& frame, NetHeader header, const std::vector<std::size_t>& sizes) const {
+    header.num_buffers = static_cast<std::uint16_t>(sizes.size() + 1);
+    Bytes all = raw_header(header, header_size());
+    all.insert(all.end(), frame.begin(), frame.end());
+    std::vector<Bytes> parts;
+    std::size_t at = 0;
+    for (const std::size_t size : sizes) {
+      parts.emplace_back(all.begin() + static_cast<std::ptrdiff_t>(at),
+                         all.begin() + static_cast<std::ptrdiff_t>(at + size));
+      at += size;
+    }
+    parts.emplace_back(all.begin() + static_cast<std::ptrdiff_t>(at), all.end());
+    return parts;
+  }
+  void deliver_parts(const std::vector<Bytes>& parts) {
+    for (const Bytes& part : parts)
+      CHECK(deliver_raw(part));
+  }
+  /// Over as few buffers as it takes.
+  void deliver_merged(const Bytes& frame, const NetHeader& header = {}) {
+    const std::size_t all = frame.size() + header_size();
+    deliver_parts(cut(frame, header, std::vector<std::size_t>((all - 1) / 2048, 2048)));
   }
   /// What was given to transmit since the last call, with headers; used at once if `complete`.
   std::vector<Bytes> transmitted(bool complete = true, std::uint32_t length = 0) {
@@ -241,8 +332,15 @@ class VirtioNetTest : public Utest {
 
   // ---- the driver's user ----
   static Bytes bytes_of(const net::RxFrame& frame) {
-    const auto* const data = reinterpret_cast<const std::uint8_t*>(frame.first.data);
-    return Bytes(data, data + frame.first.length);
+    Bytes all;
+    const auto append = [&](const net::Segment& segment) {
+      const auto* const data = reinterpret_cast<const std::uint8_t*>(segment.data);
+      all.insert(all.end(), data, data + segment.length);
+    };
+    append(frame.first);
+    for (const net::Segment& segment : frame.more)
+      append(segment);
+    return all;
   }
   std::vector<Bytes> received(std::size_t most = 64) {
     std::vector<net::RxFrame> frames(most);
@@ -281,19 +379,49 @@ class VirtioNetTest : public Utest {
     done.resize(net->reclaim(done));
     return done;
   }
+  /// Calls service() until a recovery is over; the clock runs.
+  void settle() {
+    for (int i = 0; i < 1000 && net->usable(); i++) {
+      fake_clock().advance_us(1000);
+      net->service();
+      if (!events.empty() && events.back() == net::NetEvent::recovered && !net->work_pending()) return;
+    }
+  }
   /// A frame each way, to the byte.
   void check_traffic() {
-    const Bytes out = frame(60, 3);
+    const auto seed = static_cast<std::uint8_t>(traffic_seed += 3);
+    const Bytes out = frame(60, seed);
     LONGS_EQUAL(1, send(out));
     const auto sent = transmitted();
     LONGS_EQUAL(1, sent.size());
     CHECK(Bytes(sent[0].begin() + static_cast<std::ptrdiff_t>(header_size()), sent[0].end()) == out);
     LONGS_EQUAL(1, reclaimed().size());
-    const Bytes in = frame(100, 9);
+    const Bytes in = frame(100, seed);
     CHECK(deliver(in));
     const auto got = received();
     LONGS_EQUAL(1, got.size());
     CHECK(got[0] == in);
+  }
+  /// Every buffer of the receive queue is the device's, and a whole ring each way passes: nothing leaked.
+  void check_all_buffers_are_there() {
+    const std::size_t buffers = fetch_buffers();
+    LONGS_EQUAL(device->queues[0].size, buffers);
+    for (std::size_t i = 0; i < buffers; i++)
+      CHECK(deliver(frame(60, static_cast<std::uint8_t>(i))));
+    CHECK_FALSE(deliver(frame(60)));
+    const auto got = received();
+    LONGS_EQUAL(buffers, got.size());
+    for (std::size_t i = 0; i < buffers; i++)
+      CHECK(got[i] == frame(60, static_cast<std::uint8_t>(i)));
+    LONGS_EQUAL(buffers, fetch_buffers());
+    LONGS_EQUAL(0, net->tx_in_flight());
+    unsigned sent = 0;
+    while (send(frame(60), 0, static_cast<std::uint16_t>(header_size()), sent % 8) == 1)
+      sent++;
+    LONGS_EQUAL(device->queues[1].size, sent);
+    LONGS_EQUAL(sent, transmitted().size());
+    LONGS_EQUAL(sent, reclaimed().size());
+    LONGS_EQUAL(0, net->tx_in_flight());
   }
 };
 

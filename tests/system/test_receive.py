@@ -112,7 +112,7 @@ def test_a_flood_is_counted_and_what_follows_arrives_exactly(launch, kind):
     assert shown_count + dropped <= flood
 
     paced = [numbered(index, 64 + index % 200) for index in range(1000)]
-    lines = dump(machine, "-c 1000", paced, gap=0.004, timeout=60.0)
+    lines = dump(machine, "-c 1000", paced, gap=0.001, timeout=60.0)
     assert [data for _, _, data in shown(lines)] == paced
     assert lines[-1] == "# captured 1000 frame(s), dropped 0"
 
@@ -130,17 +130,6 @@ def test_receives_while_it_sends(netbsp):
     after = netbsp.stats()
     assert after["tx_packets"] - before["tx_packets"] == 5000
     assert after["rx_packets"] - before["rx_packets"] == 5000
-
-
-# proves: SPLIT-16
-def test_receives_more_frames_than_a_16_bit_index_counts(launch):
-    """70,000 frames wrap the ring's indices while the shell only counts."""
-    machine = launch([Nic()])
-    for index in range(70_000):
-        machine.wire.send(numbered(index))
-    frames = [numbered(index) for index in range(50)]
-    assert [data for _, _, data in shown(dump(machine, "-c 50", frames))] == frames
-    assert machine.stats()["rx_packets"] == 70_050
 
 
 def test_without_a_backend_nothing_hangs(launch):

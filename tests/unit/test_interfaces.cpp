@@ -370,7 +370,7 @@ TEST(Interfaces, StopsDevicesBeyondTheEighthAndLeavesThemAlone) {
 }
 
 TEST(Interfaces, GoesOnWhenMemoryRunsOut) {
-  arena.assign(bytes.first(0x9000), bsp::BusAddress{bus_base}); // enough for one device
+  arena.assign(bytes.first(0x10000), bsp::BusAddress{bus_base}); // enough for one device
   plug(0);
   plug(1);
   bring_up();

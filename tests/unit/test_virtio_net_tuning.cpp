@@ -85,7 +85,8 @@ TEST(VirtioNetPairs, HasNothingToSetWithoutMqAndRss) {
 TEST(VirtioNetPairs, WaitsUntilTheDeviceHasUsedTheCommand) {
   offer(Feature::net_mq);
   bring_up();
-  place_control(8); // pairs 4
+  device->set_config16(8, 4);
+  place_control(8);
   CHECK(net->reset().has_value());
   answers = false;
   unsigned looks = 0;
