@@ -287,6 +287,7 @@ void VirtioNet::take_back_memory() {
   take_back_chains();
   control_.take_back();
   interrupts_armed_ = interrupts_proven_ = interrupts_lost_ = false;
+  watch_at_ = bsp::clock::now_ticks() + bsp::clock::us_to_ticks(watch_interval_us);
 }
 
 // Requests that the device will not finish come back as not sent: nobody knows whether they were (2.1.1).
