@@ -26,7 +26,7 @@ struct NetStats {
   std::uint64_t rx_frame_short{0};
   std::uint64_t rx_frame_long{0};
   std::uint64_t rx_gso_invalid{0};         ///< a gso_type that is undefined or was not negotiated
-  std::uint64_t rx_checksum_invalid{0};    ///< csum_start and csum_offset point outside the frame
+  std::uint64_t rx_checksum_invalid{0};    ///< outside the frame, or of a tunnel that the header does not name
   std::uint64_t rx_num_buffers_invalid{0}; ///< num_buffers 0, or more than are in flight
   std::uint64_t rx_incomplete{0};          ///< the rest of a frame in several buffers never came
   // what the rings and the device did wrong

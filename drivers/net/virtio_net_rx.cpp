@@ -103,6 +103,9 @@ bool VirtioNet::read_header(const std::byte* start, RxFrame& frame) {
   }
   // Without GUEST_CSUM the flags mean nothing, and the consumer checks for itself.
   if (!accepted_.has(Feature::net_guest_csum)) return true;
+  // A frame with a tunnel bit was rejected already; without one this pair must not be accepted (VIRTIO 1.4, 5.1.9.4.2).
+  constexpr std::uint8_t tunnel_checksum = virtio_net::flag_needs_csum | virtio_net::flag_udp_tunnel_csum;
+  if ((flags & tunnel_checksum) == tunnel_checksum) return reject(&NetStats::rx_checksum_invalid);
   const bool coalesced = (flags & virtio_net::flag_rsc_info) != 0 && accepted_.has(Feature::net_rsc_ext);
   if (coalesced) { // the two fields have another meaning then (5.1.6.4)
     frame.coalesced_segments = header.csum_start.load();

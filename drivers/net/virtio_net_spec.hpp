@@ -62,8 +62,9 @@ static_assert(hash_header_size == 20);
 
 /// Header::flags
 inline constexpr std::uint8_t flag_needs_csum = 1;
-inline constexpr std::uint8_t flag_data_valid = 2; ///< received only
-inline constexpr std::uint8_t flag_rsc_info = 4;   ///< received only, with RSC_EXT
+inline constexpr std::uint8_t flag_data_valid = 2;      ///< received only
+inline constexpr std::uint8_t flag_rsc_info = 4;        ///< received only, with RSC_EXT
+inline constexpr std::uint8_t flag_udp_tunnel_csum = 8; ///< 1.4; of a feature that is never accepted
 
 /// Header::gso_type
 inline constexpr std::uint8_t gso_none = 0;
