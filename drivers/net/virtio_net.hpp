@@ -275,8 +275,8 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   [[nodiscard]] bool post_buffer(std::uint16_t buffer);
   void post_all_buffers();
   template <class Ring> [[nodiscard]] std::size_t receive_from(Ring& ring, std::span<RxFrame> out);
-  /// Whether frames can be taken: none while the consumer holds all segment blocks.
-  [[nodiscard]] bool can_receive() const { return !mergeable_ || free_block_count_ != 0; }
+  /// Whether buffers can be taken: while the consumer holds all segment blocks, only those of a frame that has one.
+  [[nodiscard]] bool can_receive() const { return !mergeable_ || free_block_count_ + assembly_.missing != 0; }
   [[nodiscard]] bool take_buffer(const virtio::Used& used, std::size_t rest, RxFrame& out);
   [[nodiscard]] bool start_frame(std::uint16_t buffer, std::uint32_t length, std::size_t rest, RxFrame& out);
   [[nodiscard]] bool continue_frame(std::uint16_t buffer, std::uint32_t length, RxFrame& out);

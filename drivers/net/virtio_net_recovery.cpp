@@ -140,6 +140,7 @@ void VirtioNet::watch_transmit(std::uint64_t now) {
 }
 
 void VirtioNet::watch_receive(std::uint64_t now) {
+  if (rx_.ring.used_pending()) assembly_.since = now; // the reader is slow, not the device
   if (assembly_.missing != 0 && us_between(assembly_.since, now) >= assembly_timeout_us) {
     drop_assembly();
     reject(&NetStats::rx_incomplete);
@@ -266,6 +267,7 @@ Result<void> VirtioNet::restart() {
   stop();
   stats_.device_resets++;
   irq_.config_change.store(false, std::memory_order_relaxed);
+  irq_.used_buffer.store(false, std::memory_order_relaxed); // proves nothing about the interrupts from here on
   control_.stop();
   const Result<void> result = bring_up();
   if (!result) state_ = State::failed;
@@ -292,6 +294,7 @@ void VirtioNet::take_back_memory() {
 
 // Requests that the device will not finish come back as not sent: nobody knows whether they were (2.1.1).
 void VirtioNet::take_back_chains() {
+  tx_.in_flight_then = 0; // the watchdog starts anew
   for (virtio::Token token = 0; token < tx_.ring.size(); token++) {
     if (!tx_.ring.in_flight(token)) continue;
     tx_.ring.forget(token);
@@ -348,6 +351,7 @@ NetStats VirtioNet::stats() const {
 void VirtioNet::clear_stats() {
   const bsp::cpu::InterruptGuard guard;
   stats_ = {};
+  tx_.in_flight_then = 0; // the count that the watchdog noted with it is gone
   irq_.interrupts.store(0, std::memory_order_relaxed);
   irq_.spurious.store(0, std::memory_order_relaxed);
 }

@@ -156,6 +156,10 @@ bool VirtioNet::start_frame(std::uint16_t buffer, std::uint32_t length, std::siz
   assembly_ = {.frame = out, .missing = static_cast<std::uint16_t>(buffers - 1), .since = bsp::clock::now_ticks()};
   if (!fine) return false; // without a block: what belongs to it is passed over
   if (assembly_.missing > SegmentBlock::max_segments) return reject(&NetStats::rx_frame_long);
+  if (free_block_count_ == 0) { // only in harvest(): receive() takes no more than there are blocks for
+    stats_.rx_dropped++;
+    return false;
+  }
   assembly_.block = free_blocks_[--free_block_count_];
   rx_buffers_[buffer].owner = BufferOwner::consumer; // held until the frame is whole
   return false;
@@ -216,9 +220,10 @@ template <class Ring> std::size_t VirtioNet::receive_from(Ring& ring, std::span<
   std::size_t taken = 0;
   std::size_t frames = 0;
   // Bounded by the ring: a device that keeps on giving bad entries does not keep us here. And by the segment blocks:
-  // each used buffer may start a frame that needs one.
+  // each used buffer may start a frame that needs one, but for those of the frame that has one already.
   while (frames < out.size() && taken < ring.size() && state_ == State::live) {
-    const std::size_t room = mergeable_ ? std::min(out.size() - frames, free_block_count_) : out.size() - frames;
+    const std::size_t blocks = free_block_count_ + assembly_.missing;
+    const std::size_t room = mergeable_ ? std::min(out.size() - frames, blocks) : out.size() - frames;
     const std::size_t count = ring.take_used({used, std::min(batch, room)});
     if (count == 0) break;
     taken += count;
