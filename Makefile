@@ -72,7 +72,8 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -We
 ARCH_FLAGS := -march=$(BOARD_ARCH) -mabi=$(BOARD_ABI) -mcmodel=medany -fno-pic -no-pie
 # -fno-tree-vectorize: at -O2 GCC 12 vectorises the two bytes of a Result<void>, one of them indeterminate, and then returns success
 # and failure alike.
-COMMON_FLAGS := -fno-tree-vectorize -g -ffunction-sections -fdata-sections -fno-omit-frame-pointer -fno-stack-protector \
+# -malign-data=natural: the default aligns each string to 8 bytes.
+COMMON_FLAGS := -fno-tree-vectorize -g -ffunction-sections -fdata-sections -malign-data=natural -fno-stack-protector \
                 -fno-asynchronous-unwind-tables -U_FORTIFY_SOURCE -ffile-prefix-map=$(CURDIR)/=
 CXXFLAGS := -std=c++20 $(COMMON_FLAGS) $(ARCH_FLAGS) -fno-exceptions -fno-rtti -fno-threadsafe-statics $(WARNINGS) \
             -I. -isystem build/include -DFMT_USE_INT128=0 $(EXTRA_DEFINES)

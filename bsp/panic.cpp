@@ -5,6 +5,7 @@
 
 #include <string_view>
 
+#include "bsp/backtrace.hpp"
 #include "bsp/cpu.hpp"
 #include "bsp/hart.hpp"
 #include "bsp/image.hpp"
@@ -83,12 +84,6 @@ void enter() {
 // ---- backtrace
 // ---------------------------------------------------------------------------------------------------------
 
-bool on_a_stack(std::uint64_t address) {
-  for (unsigned i = 0; i < image::stack_count; i++)
-    if (image::stack(i).memory.contains(address)) return true;
-  return false;
-}
-
 void print_frame(unsigned index, std::uint64_t pc, std::string_view note) {
   Printer printer;
   (printer << "  #").decimal(index) << " ";
@@ -96,38 +91,36 @@ void print_frame(unsigned index, std::uint64_t pc, std::string_view note) {
   printer.end_line();
 }
 
-/// One step up the chain of saved frame pointers. A function keeps its return address at fp - 8 and its caller's fp at
-/// fp - 16; a leaf keeps only its caller's fp, at fp - 8.
-struct Frame {
-  std::uint64_t return_address;
-  std::uint64_t caller_fp;
-};
-bool load_frame(std::uint64_t fp, Frame& frame) {
-  if (fp % 16 != 0 || !on_a_stack(fp - 16)) return false;
-  if (!cpu::try_load(fp - 8, 8, frame.return_address) || !cpu::try_load(fp - 16, 8, frame.caller_fp)) return false;
-  if (on_a_stack(frame.return_address - 1)) frame = {0, frame.return_address};
-  // Frames of one stack lie upwards; only an interrupt handler's chain goes on at a lower address, on the main stack.
-  return frame.caller_fp > fp || image::stack(0).memory.contains(frame.caller_fp - 1) || frame.caller_fp == 0;
+/// The part of its stack that a function at `sp` and its callers use; all of the stack if it has overflowed.
+MemoryRange used_stack(std::uint64_t sp) {
+  for (unsigned i = 0; i < image::stack_count; i++) {
+    const image::Stack stack = image::stack(i);
+    // An empty stack's sp is its end, where the next one's guard begins.
+    if (stack.memory.contains(sp - 1)) return {sp, stack.memory.address + stack.memory.size - sp};
+    if (stack.guard.contains(sp)) return stack.memory;
+  }
+  return {};
 }
 
-/// Prints the callers of the function whose frame pointer is `fp`; a recursion shows once.
-void print_callers(std::uint64_t fp, unsigned index) {
+/// Prints the callers of the function at `pc`, from #`index` on; below an interrupt handler the interrupted code too.
+void print_callers(std::uint64_t pc, std::uint64_t ra, std::uint64_t sp, unsigned index) {
   constexpr unsigned line_limit = 24;
-  constexpr unsigned step_limit = 4096;
-  const MemoryRange text = image::between(text_start, text_end);
-  std::uint64_t last = 0;
-  Frame frame{};
-  for (unsigned step = 0; step < step_limit && index < line_limit && load_frame(fp, frame); step++) {
-    fp = frame.caller_fp;
-    if (frame.return_address == 0) continue;
-    if (!text.contains(frame.return_address)) return;
-    if (frame.return_address != last) print_frame(index++, frame.return_address, "");
-    last = frame.return_address;
-  }
+  Backtrace backtrace{image::between(text_start, text_end), cpu::try_load};
+  const auto print = [&](const Backtrace::Caller& caller) {
+    if (index < line_limit) print_frame(index++, caller.return_address, caller.certain ? "" : " ?");
+  };
+  backtrace.start_at(pc, ra);
+  backtrace.scan(used_stack(sp), print);
+  if (!image::stack(1).memory.contains(sp - 1)) return;
+  const TrapFrame& interrupted = this_hart().frame;
+  print_frame(index++, interrupted.sepc, " (interrupted)");
+  backtrace.start_at(interrupted.sepc, interrupted.x[1]);
+  backtrace.scan(used_stack(interrupted.x[2]), print);
 }
 
 void print_advice() {
-  sbi::console().write("  (names: addr2line -fe netbsp.elf ADDRESS)\r\n");
+  sbi::console().write(
+      "  (names: addr2line -fe netbsp.elf ADDRESS; ? marks what may be left from an earlier call)\r\n");
 }
 
 // ---- panic()
@@ -137,7 +130,8 @@ struct Request {
   const char* message;
   const char* file;
   int line;
-  std::uint64_t fp;
+  std::uint64_t caller;
+  std::uint64_t sp;
 };
 
 void report(const void* argument) {
@@ -148,7 +142,8 @@ void report(const void* argument) {
   printer.decimal(cpu::hart_id()) << ")";
   printer.end_line();
   sbi::console().write("backtrace:\r\n");
-  print_callers(request.fp, 0);
+  print_frame(0, request.caller, "");
+  print_callers(request.caller - 1, 0, request.sp, 1);
   print_advice();
   end_machine();
 }
@@ -203,7 +198,8 @@ void panic(const char* message, const char* file, int line) {
   cpu::disable_interrupts();
   enter();
   // The main stack stays as it is while the report is printed on the panic stack, so the request may live here.
-  const Request request{message, file, line, reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0))};
+  const Request request{message, file, line, reinterpret_cast<std::uintptr_t>(__builtin_return_address(0)),
+                        reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0))};
   call_on_panic_stack(report, &request);
 }
 
@@ -218,7 +214,7 @@ extern "C" [[noreturn]] void trap_exception(const TrapFrame& frame) {
   sbi::console().write("backtrace:\r\n");
   print_frame(0, frame.sepc, " (sepc)");
   print_frame(1, frame.x[1], " (ra)");
-  print_callers(frame.x[8], 2);
+  print_callers(frame.sepc, frame.x[1], frame.x[2], 2);
   print_advice();
   end_machine();
 }

@@ -63,7 +63,6 @@ start:
     mv      a0, s0
     mv      a1, s1
     mv      a2, s2
-    li      s0, 0                   // ends backtraces
     li      ra, 0
     call    bsp_boot
 
