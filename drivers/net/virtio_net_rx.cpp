@@ -90,7 +90,8 @@ bool VirtioNet::read_header(const std::byte* start, RxFrame& frame) {
   const std::uint8_t type = bsp::load_once(header.gso_type);
   if (accepted_.has(Feature::net_hash_report)) {
     const auto& hash = *reinterpret_cast<const virtio_net::HashReport*>(start + sizeof(Header));
-    frame.hash_report = static_cast<std::uint8_t>(hash.report.load());
+    const std::uint16_t report = hash.report.load();
+    frame.hash_report = report <= UINT8_MAX ? static_cast<std::uint8_t>(report) : std::uint8_t{0};
     frame.hash = frame.hash_report == 0 ? 0 : hash.value.load(); // no meaning without a report (5.1.6.4.5)
   }
   if ((flags | type) == 0) return true;
@@ -106,10 +107,11 @@ bool VirtioNet::read_header(const std::byte* start, RxFrame& frame) {
   // A frame with a tunnel bit was rejected already; without one this pair must not be accepted (VIRTIO 1.4, 5.1.9.4.2).
   constexpr std::uint8_t tunnel_checksum = virtio_net::flag_needs_csum | virtio_net::flag_udp_tunnel_csum;
   if ((flags & tunnel_checksum) == tunnel_checksum) return reject(&NetStats::rx_checksum_invalid);
-  const bool coalesced = (flags & virtio_net::flag_rsc_info) != 0 && accepted_.has(Feature::net_rsc_ext);
-  if (coalesced) { // the two fields have another meaning then (5.1.6.4)
-    frame.coalesced_segments = header.csum_start.load();
-    frame.duplicate_acks = header.csum_offset.load();
+  if ((flags & virtio_net::flag_rsc_info) != 0) { // negotiated or not, they are no checksum's place then (5.1.6.4.2)
+    if (accepted_.has(Feature::net_rsc_ext)) {
+      frame.coalesced_segments = header.csum_start.load();
+      frame.duplicate_acks = header.csum_offset.load();
+    }
   } else if ((flags & virtio_net::flag_needs_csum) != 0) {
     frame.checksum = Checksum::partial;
     frame.csum_start = header.csum_start.load();
