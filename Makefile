@@ -174,8 +174,9 @@ $(FDT_OBJS): $(SHARED)/libfdt/%.o: $(LIBFDT_DIR)/%.c $(SHARED)/flags $(COMPILE_D
 
 $(addprefix $(LIBFDT_DIR)/,$(LIBFDT_SRCS)): $(LIBFDT_DIR)/libfdt.h ;
 
+# Without what clang does not know.
 compile_commands.json: $(OUT)/flags $(MAKEFILE_LIST)
-	$(Q)scripts/compile-commands '$(CURDIR)' '$(CXX_TARGET)' '$(subst ','"'"',$(CXXFLAGS) $(IMAGE_FLAGS) -isystem $(LIBFDT_DIR))' $(SRCS) > $@
+	$(Q)scripts/compile-commands '$(CURDIR)' '$(CXX_TARGET)' '$(subst ','"'"',$(filter-out -malign-data=natural,$(CXXFLAGS)) $(IMAGE_FLAGS) -isystem $(LIBFDT_DIR))' $(SRCS) > $@
 
 # ---- run --------------------------------------------------------------------------------------------------------------
 NET ?= user
