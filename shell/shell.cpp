@@ -83,7 +83,10 @@ void Shell::handle(LineEditor::Event event) {
   list_on_tab_ = false;
   if (event == LineEditor::Event::none) return;
   prompt_open_ = false;
-  if (event == LineEditor::Event::line) take_line();
+  if (event == LineEditor::Event::line) {
+    serve(); // what happened before the line came is known to its command, however fast lines follow each other
+    take_line();
+  }
   open_prompt();
 }
 
@@ -253,7 +256,6 @@ void Shell::sleep(bsp::Deadline until) {
   if (console_.has_input() || background_.work_pending() || background_.prepare_idle()) return;
   // Asked last: reading a UART that stopped interrupting is what makes it a polled one.
   if (console_.is_polled()) until = until.earlier_of(bsp::Deadline::in_us(console_poll_us));
-  if (system_.irqchip != nullptr) until = until.earlier_of(system_.irqchip->next_wake());
   if (system_.irqchip != nullptr) until = until.earlier_of(system_.irqchip->next_wake());
   bsp::cpu::wait_for_interrupt(until.earlier_of(background_.next_wake()));
 }

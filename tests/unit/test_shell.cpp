@@ -207,6 +207,13 @@ TEST(Shell, ServesTheBackgroundWhileALongLineIsPasted) {
   CHECK(fixture.background.polls >= before + 100);
 }
 
+TEST(Shell, ServesTheBackgroundBeforeEachOfTheLinesPastedAtOnce) {
+  fixture.type("");
+  const std::size_t before = fixture.background.polls;
+  fixture.type("show\rshow\rshow\r");
+  LONGS_EQUAL(3, fixture.background.polls - before - 2); // and one for each of the two steps
+}
+
 TEST(Shell, CtrlCAtThePromptGivesAFreshOne) {
   fixture.type("");
   STRCMP_EQUAL("half^C\r\nnetbsp> ", fixture.type("half\x03").c_str());
@@ -273,7 +280,7 @@ TEST(Shell, AnnouncesWhileACommandRunsButNeverInsideALine) {
   fixture.background.on_poll = [&] { announce("event " + std::to_string(++polls)); };
   fixture.console.type("pieces\r");
   (void)fixture.shell->step();
-  STRCMP_EQUAL("\r\n# event 1\r\nnetbsp> pieces\r\none two\r\n# event 2\r\n# event 3\r\nthree\r\nnetbsp> ",
+  STRCMP_EQUAL("\r\n# event 1\r\nnetbsp> pieces\r\n# event 2\r\none two\r\n# event 3\r\n# event 4\r\nthree\r\nnetbsp> ",
                fixture.console.take_output().c_str());
 }
 
