@@ -265,7 +265,6 @@ class Machine:
 
     def set_prompt(self, prompt):
         self._prompt = prompt
-        self.legacy = legacy
 
     def wait_for_prompt(self, start, timeout=10.0):
         """Returns the position of the prompt at the start of a line, behind `start`."""
