@@ -329,7 +329,7 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   std::span<TxCompletion> finished_;      ///< what a reset left for reclaim() to give back
   std::size_t finished_count_{0};
   std::span<SegmentBlock> blocks_;
-  std::span<SegmentBlock*> free_blocks_;
+  std::span<std::uint8_t> free_blocks_; ///< places in blocks_
   std::size_t free_block_count_{0};
   Assembly assembly_;
 
@@ -352,7 +352,8 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   std::uint64_t announce_not_before_{0};
   std::uint8_t control_failures_logged_{0}; ///< a bit a kind, since the last success
   bool control_missing_logged_{false};
-  bool announce_requested_{false}; ///< by the configuration, when last read
+  bool config_unstable_logged_{false}; ///< since it was last read in one piece
+  bool announce_requested_{false};     ///< by the configuration, when last read
   bool announcement_in_flight_{false};
   bool interrupts_armed_{false};  ///< prepare_idle() found nothing to do, and no interrupt has come since
   bool interrupts_proven_{false}; ///< the device has interrupted for used buffers

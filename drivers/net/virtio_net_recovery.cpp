@@ -73,9 +73,11 @@ void VirtioNet::handle_config_change() {
   const LinkState link_before = link_.state;
   const std::uint16_t mtu_before = device_mtu_;
   if (const Result<void> result = read_config(); !result) {
-    log::warn("{}: {}, keeping the old values", config_.name, to_string(result.error()));
+    if (!config_unstable_logged_) log::warn("{}: {}, keeping the old values", config_.name, to_string(result.error()));
+    config_unstable_logged_ = true;
     return;
   }
+  config_unstable_logged_ = false;
   if (link_.state != link_before) {
     stats_.link_changes++;
     report(NetEvent::link_changed);

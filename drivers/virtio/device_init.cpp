@@ -38,8 +38,13 @@ Result<FeatureSet> DeviceInit::accept(FeatureSet wanted) {
   transport_.accept_features(accepted);
   if (transport_.legacy()) return accepted; // 3.1.2: no FEATURES_OK
 
-  add_status(status::features_ok);                        // 5.
-  if ((transport_.status() & status::features_ok) == 0) { // 6.
+  add_status(status::features_ok);                 // 5.
+  const std::uint8_t answer = transport_.status(); // 6.
+  if ((answer & status::needs_reset) != 0) { // DRIVER_OK would take the bit away, and the driver clears none (2.1.1)
+    fail();
+    return bsp::fail(Error::device_needs_reset);
+  }
+  if ((answer & status::features_ok) == 0) {
     fail();
     return bsp::fail(Error::device_rejected_features);
   }
