@@ -216,7 +216,7 @@ Result<void> VirtioNet::allocate() {
 
 std::size_t VirtioNet::table_bytes(std::size_t limit) {
   return limit * (sizeof(TxSlot) + sizeof(TxCompletion) + sizeof(std::uint16_t) + sizeof(RxBuffer)) +
-         segment_blocks * (sizeof(SegmentBlock) + sizeof(SegmentBlock*));
+         segment_blocks * (sizeof(SegmentBlock) + sizeof(std::uint8_t));
 }
 
 void VirtioNet::carve_tables(std::size_t limit) {
@@ -226,13 +226,13 @@ void VirtioNet::carve_tables(std::size_t limit) {
     at += count * sizeof(T);
   };
   carve(blocks_, segment_blocks); // widest alignment first
-  carve(free_blocks_, segment_blocks);
   carve(tx_slots_, limit);
   carve(finished_, limit);
   carve(rx_buffer_of_, limit);
   carve(rx_buffers_, limit);
-  for (SegmentBlock& block : blocks_)
-    free_blocks_[free_block_count_++] = &block;
+  carve(free_blocks_, segment_blocks);
+  for (std::uint8_t block = 0; block < segment_blocks; block++)
+    free_blocks_[free_block_count_++] = block;
 }
 
 Result<void> VirtioNet::set_up_queue(Queue& queue, std::uint16_t index) {

@@ -162,7 +162,7 @@ bool VirtioNet::start_frame(std::uint16_t buffer, std::uint32_t length, std::siz
     stats_.rx_dropped++;
     return false;
   }
-  assembly_.block = free_blocks_[--free_block_count_];
+  assembly_.block = &blocks_[free_blocks_[--free_block_count_]];
   rx_buffers_[buffer].owner = BufferOwner::consumer; // held until the frame is whole
   return false;
 }
@@ -193,7 +193,7 @@ void VirtioNet::drop_assembly() {
     rx_buffers_[assembly_.frame.buffer].owner = BufferOwner::nobody;
     for (std::uint16_t i = 0; i < assembly_.count; i++)
       rx_buffers_[buffer_of(assembly_.block->segments[i])].owner = BufferOwner::nobody;
-    free_blocks_[free_block_count_++] = assembly_.block;
+    free_blocks_[free_block_count_++] = static_cast<std::uint8_t>(assembly_.block - blocks_.data());
   }
   assembly_ = {};
 }
@@ -268,7 +268,7 @@ void VirtioNet::free_block(const RxFrame& frame) {
                                                reinterpret_cast<const std::byte*>(blocks_.data()));
   if (offset % sizeof(SegmentBlock) != 0 || offset / sizeof(SegmentBlock) >= blocks_.size())
     PANIC("net: a frame was released whose segments are not the driver's");
-  free_blocks_[free_block_count_++] = &blocks_[offset / sizeof(SegmentBlock)];
+  free_blocks_[free_block_count_++] = static_cast<std::uint8_t>(offset / sizeof(SegmentBlock));
 }
 
 void VirtioNet::release(std::span<const RxFrame> frames) {
