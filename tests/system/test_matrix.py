@@ -86,7 +86,7 @@ def flip_link(machine):
     for up in (False, True):
         start = machine.console.position()
         machine.set_link(up)
-        machine.wait_for_text(rb"\n# net0: [^\r\n]*" + (b"up" if up else b"down"), start - 1, 2.0)
+        machine.wait_for_text(rb"\n# net0: [^\r\n]*" + (b"up" if up else b"down"), start - 1)
         assert machine.command("net link")[0] == ("up" if up else "down")
 
 
@@ -141,6 +141,6 @@ def test_carries_the_same_frames_with_whatever_was_negotiated(launch, row):
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("row", [row for row in ALL if row not in PAIRS], ids="-".join)
-def test_carries_the_same_frames_with_any_other_combination(launch, row):
+@pytest.mark.parametrize("row", ALL, ids="-".join)
+def test_carries_the_same_frames_with_every_combination(launch, row):
     run(launch, row)

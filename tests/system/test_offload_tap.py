@@ -134,7 +134,7 @@ class Connection:
             listener.bind((kernel_address(version), 0))
             listener.listen()
             made = cls(machine, version, listener.getsockname()[1])
-            lines = made.type("S", options=[("MSS", 1460)], wait="-w 300")
+            lines = made.type("S", options=[("MSS", 1460)], wait="-w 600")
             made._follow(next(frame for frame in frames_of(lines) if TCP in frame and frame[TCP].flags == "SA"))
             made.type("A")
             made.kernel, _ = listener.accept()

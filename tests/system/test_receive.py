@@ -76,7 +76,7 @@ def test_text2pcap_reads_a_dump_with_log_lines_in_between(either, tmp_path):
             for up in (False, True):
                 start = either.console.position()
                 either.set_link(up)
-                either.wait_for_text(rb"\n# [^\r\n]*" + (b"up" if up else b"down"), start - 1, 2.0)
+                either.wait_for_text(rb"\n# [^\r\n]*" + (b"up" if up else b"down"), start - 1)
         either.wire.send_paced([frame], 0.002)
     raw = either.finish_raw(timeout=20.0)
     packets = by_text2pcap(raw, tmp_path)
