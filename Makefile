@@ -178,6 +178,9 @@ $(addprefix $(LIBFDT_DIR)/,$(LIBFDT_SRCS)): $(LIBFDT_DIR)/libfdt.h ;
 compile_commands.json: $(OUT)/flags $(MAKEFILE_LIST)
 	$(Q)scripts/compile-commands '$(CURDIR)' '$(CXX_TARGET)' '$(subst ','"'"',$(filter-out -malign-data=natural,$(CXXFLAGS)) $(IMAGE_FLAGS) -isystem $(LIBFDT_DIR))' $(SRCS) > $@
 
+# ---- benchmarks -------------------------------------------------------------------------------------------------------
+include tests/bench/sources.mk
+
 # ---- run --------------------------------------------------------------------------------------------------------------
 NET ?= user
 QEMU_ARGS ?=

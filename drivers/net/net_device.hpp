@@ -56,6 +56,7 @@ struct RxFrame {
   std::span<const Segment> more; ///< the rest of a frame that came in several buffers
   std::uint32_t length{0};       ///< of the whole frame; above mtu + 18 only with a gso other than none, or a jumbo
   std::uint16_t buffer{0};       ///< the driver's handle; not for the consumer
+  std::uint16_t headroom{0};     ///< of a TxRequest that sends the frame on from where it lies
   Checksum checksum{Checksum::none};
   Gso gso{Gso::none};
   std::uint16_t csum_start{0};  ///< with partial: where summing starts, in bytes from the frame's start

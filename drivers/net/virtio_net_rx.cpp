@@ -142,6 +142,7 @@ bool VirtioNet::start_frame(std::uint16_t buffer, std::uint32_t length, std::siz
   out.first = {start + header_size_, rx_memory_.bus(buffer * rx_buffer_bytes_ + header_size_), length - header_size_};
   out.length = out.first.length;
   out.buffer = buffer;
+  out.headroom = header_size_; // its own header's bytes are read by then
   const std::uint16_t buffers =
       mergeable_ ? reinterpret_cast<const Header*>(start)->num_buffers.load() : std::uint16_t{1};
   if (buffers == 0) return reject(&NetStats::rx_num_buffers_invalid);
