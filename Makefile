@@ -149,7 +149,7 @@ $(SHARED)/version.hpp: force
 # Speed matters where frames and interrupts pass, size everywhere else.
 OPTIMISE := -Os
 $(addprefix $(SHARED)/,drivers/virtio/split_ring.cpp.o drivers/virtio/packed_ring.cpp.o drivers/net/virtio_net_rx.cpp.o \
-    drivers/net/virtio_net_tx.cpp.o drivers/irqchip/plic.cpp.o) $(OUT)/bsp/trap.cpp.o: OPTIMISE := -O2
+    drivers/net/virtio_net_tx.cpp.o drivers/irqchip/plic.cpp.o shell/bench_loops.cpp.o) $(OUT)/bsp/trap.cpp.o: OPTIMISE := -O2
 
 COMPILE_DEPS := build/include/.stamp $(LIBFDT_DIR)/libfdt.h
 

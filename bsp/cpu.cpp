@@ -8,6 +8,7 @@
 extern "C" {
 bool probe_load(std::uint64_t address, unsigned width, std::uint64_t* value);
 bool probe_store(std::uint64_t address, unsigned width, std::uint64_t value);
+std::uint64_t probe_instret();
 }
 
 namespace bsp::cpu {
@@ -26,13 +27,19 @@ void wait_for_interrupt(Deadline until) {
     csr::set<csr::Csr::sie>(csr::sie_timer);
   }
   this_hart().idles++;
+  const std::uint64_t before = probe_instret();
   asm volatile("wfi" ::: "memory");
+  this_hart().asleep += probe_instret() - before;
   // The timer was only to wake us up: it need not trap as well.
   csr::clear<csr::Csr::sie>(csr::sie_timer);
 }
 
 std::uint64_t idle_count() {
   return this_hart().idles;
+}
+
+std::uint64_t instructions() {
+  return probe_instret() - this_hart().asleep;
 }
 
 bool try_load(std::uintptr_t address, unsigned width, std::uint64_t& value) {

@@ -21,6 +21,11 @@ void wait_for_interrupt(Deadline until);
 /// How often wait_for_interrupt() has slept.
 [[nodiscard]] std::uint64_t idle_count();
 
+/// Instructions that this hart has retired, without those that an emulator counts while it sleeps in
+/// wait_for_interrupt(). Only differences mean anything, and on QEMU only under -icount; 0 where firmware or hypervisor
+/// keeps the counter to itself.
+[[nodiscard]] std::uint64_t instructions();
+
 /// One load or store of `width` (1, 2, 4, 8) bytes at any address; false if it faulted. `value` is untouched then.
 [[nodiscard]] bool try_load(std::uintptr_t address, unsigned width, std::uint64_t& value);
 [[nodiscard]] bool try_store(std::uintptr_t address, unsigned width, std::uint64_t value);

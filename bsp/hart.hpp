@@ -15,6 +15,7 @@ struct HartContext {
   std::uint64_t trap_stack_top;
   std::uint64_t id;
   std::uint64_t idles;
+  std::uint64_t asleep; ///< by how much instret moved in wfi
 };
 
 static_assert(offsetof(TrapFrame, sepc) == 256 && offsetof(TrapFrame, sstatus) == 264);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Loads and stores that may fault. Interrupts are off and stvec points here for the length of the access, so a fault
+// Loads, stores and a counter read that may fault. Interrupts are off and stvec points here for the length of the access, so a fault
 // needs neither a stack nor a table of addresses, and it works in a trap handler and in a panic too.
 //
 // bool probe_load(uint64_t address, unsigned width, uint64_t* value)
 // bool probe_store(uint64_t address, unsigned width, uint64_t value)
+// uint64_t probe_instret(): 0 if it may not be read
 
     .macro open_window
     csrrci  t0, sstatus, 2          // SIE
@@ -52,6 +53,14 @@ probe_store:
 5:  fence   iorw, iorw
     csrw    stvec, t1
     li      a0, 1
+    csrs    sstatus, t0
+    ret
+
+    .globl  probe_instret
+probe_instret:
+    open_window
+    csrr    a0, instret
+    csrw    stvec, t1
     csrs    sstatus, t0
     ret
 

@@ -38,6 +38,10 @@ void run_net_coalesce_rx(Session& session, Arguments& arguments);
 void run_net_coalesce_tx(Session& session, Arguments& arguments);
 void run_net_offload(Session& session, Arguments& arguments);
 
+void run_net_bench_tx(Session& session, Arguments& arguments);
+void run_net_bench_rx(Session& session, Arguments& arguments);
+void run_net_bench_echo(Session& session, Arguments& arguments);
+
 /// The device's own counters, or an error line.
 void print_device_stats(Session& session, const Arguments& arguments);
 

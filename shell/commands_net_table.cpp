@@ -88,6 +88,40 @@ constexpr Command coalesce_subcommands[] = {
      .max_positionals = 2},
 };
 
+constexpr Option bench_tx_options[] = {
+    {"-n", "N", "frames (1000000)"},
+    {"-s", "SIZE", "bytes of a frame (60)"},
+    {"-b", "BATCH", "frames handed over at a time (32)"},
+    {"--copy", "", "copy each frame into its buffer"},
+};
+
+constexpr Option bench_rx_options[] = {
+    {"-n", "N", "end after N frames (1000000)"},
+    {"-t", "SEC", "end after SEC seconds without a frame (10)"},
+};
+
+constexpr Command bench_subcommands[] = {
+    {.name = "tx",
+     .usage = "[-n N] [-s SIZE] [-b BATCH] [--copy]",
+     .summary = "send numbered frames as fast as the device takes them",
+     .example = "net bench tx -n 1000000 -s 1514 -b 128",
+     .run = run_net_bench_tx,
+     .options = bench_tx_options,
+     .max_positionals = 0},
+    {.name = "rx",
+     .usage = "[-n N] [-t SEC]",
+     .summary = "receive, and look for missing numbers",
+     .example = "net bench rx -n 1000000",
+     .run = run_net_bench_rx,
+     .options = bench_rx_options,
+     .max_positionals = 0},
+    {.name = "echo",
+     .usage = "",
+     .summary = "send every frame back with swapped addresses, until Ctrl-C",
+     .example = "net bench echo",
+     .run = run_net_bench_echo},
+};
+
 constexpr Command mode_command(std::string_view name, std::string_view summary, std::string_view example) {
   return {.name = name,
           .usage = "[on|off]",
@@ -203,6 +237,12 @@ constexpr Command net_subcommands[] = {
      .example = "net queue 0",
      .run = run_net_queue,
      .max_positionals = 1},
+    {.name = "bench",
+     .usage = "",
+     .summary = "how fast frames go, and what they cost",
+     .example = "net bench tx -b 128",
+     .run = nullptr,
+     .subcommands = bench_subcommands},
     {.name = "reset",
      .usage = "",
      .summary = "reset the device and set it up again; traffic goes on",

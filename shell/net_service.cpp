@@ -29,7 +29,7 @@ NetService::~NetService() {
 void NetService::poll() {
   for (net::NetDevice* device : interfaces_) {
     device->service();
-    drain(*device);
+    if (device != attended_.device || !attended_.receives) drain(*device);
   }
 }
 
@@ -92,7 +92,11 @@ void NetService::record_sent(const net::NetDevice& device, std::span<const std::
   if (ring_.push_sent(frame, bsp::clock::uptime_us(), offload)) recorded_++;
 }
 
-void NetService::on_event(void*, net::NetDevice& device, net::NetEvent event) {
+void NetService::on_event(void* context, net::NetDevice& device, net::NetEvent event) {
+  using enum net::NetEvent;
+  auto& attended = static_cast<NetService*>(context)->attended_;
+  if (attended.device == &device && (event == tx_timeout || event == recovered || event == failed))
+    attended.disturbed = true;
   switch (event) {
   case net::NetEvent::link_changed:
     // Not a warning: unplugging a cable is no fault.

@@ -2,8 +2,9 @@
 // The interfaces' work behind the prompt: they are served and drained whatever the console does, and what arrives is
 // copied into the capture ring while a command captures. Link changes and recoveries become log lines.
 //
-// Invariant: poll() never leaves a received frame unreleased, and waits for nothing but a device that it resets; a full
-// capture ring costs captured frames (counted), never the driver's ring. Owner: the main loop.
+// Invariant: poll() never leaves a received frame unreleased, unless a command receives for itself (attend()), and
+// waits for nothing but a device that it resets; a full capture ring costs captured frames (counted), never the
+// driver's ring. Owner: the main loop.
 #pragma once
 
 #include <cstddef>
@@ -51,6 +52,13 @@ class NetService final : public Background {
   /// To be called for each frame that goes out, when the driver has taken it.
   void record_sent(const net::NetDevice& device, std::span<const std::byte> frame, const net::Offload& offload = {});
 
+  /// A command has `device` to itself until dismiss(): disturbed() tells what happens to it, and with `receives` the
+  /// command takes the received frames, not poll().
+  void attend(const net::NetDevice& device, bool receives) { attended_ = {&device, receives, false}; }
+  void dismiss() { attended_ = {}; }
+  /// The device was reset, or timed out, since attend().
+  [[nodiscard]] bool disturbed() const { return attended_.disturbed; }
+
   /// Whether sleeping ends when a device gives back sent frames, too. In force until the next call.
   void expect_completions(bool expected) { completions_expected_ = expected; }
 
@@ -65,6 +73,11 @@ class NetService final : public Background {
   Filter filter_{};
   std::uint64_t recorded_{0}; ///< since start_capture()
   bool completions_expected_{false};
+  struct {
+    const net::NetDevice* device{nullptr};
+    bool receives{false};
+    bool disturbed{false};
+  } attended_{};
 };
 
 } // namespace shell

@@ -6,8 +6,8 @@ HOST_SRCS += shell/commands_net.cpp shell/commands_net_tx.cpp shell/commands_net
 TEST_SRCS += tests/unit/test_capture.cpp tests/unit/test_frame_text.cpp tests/unit/test_net_service.cpp
 TEST_SRCS += tests/unit/test_commands_net.cpp tests/unit/test_commands_net_tx.cpp tests/unit/test_commands_net_dump.cpp
 NET_CONTROL_SRCS := shell/commands_net_control.cpp shell/commands_net_table.cpp shell/frame_source.cpp
-SRCS += $(NET_CONTROL_SRCS)
-HOST_SRCS += $(NET_CONTROL_SRCS)
+SRCS += $(NET_CONTROL_SRCS) shell/commands_net_bench.cpp shell/bench_loops.cpp
+HOST_SRCS += $(NET_CONTROL_SRCS) shell/commands_net_bench.cpp shell/bench_loops.cpp
 TEST_SRCS += tests/unit/test_commands_net_control.cpp tests/unit/test_commands_net_offload.cpp
 SUPPORT_SRCS += tests/support/fake_net_device.cpp tests/support/net_shell.cpp tests/support/text2pcap.cpp
 

@@ -60,6 +60,10 @@ std::uint64_t idle_count() {
   return test::fake_cpu().idles;
 }
 
+std::uint64_t instructions() {
+  return test::fake_cpu().instructions;
+}
+
 bool try_load(std::uintptr_t address, unsigned width, std::uint64_t& value) {
   std::uint64_t loaded = 0;
   for (unsigned i = 0; i < width; i++) {

@@ -15,6 +15,7 @@ struct FakeCpu {
   bool interrupts_on{true};
   std::uint64_t idles{0};
   std::uint64_t hart{0};
+  std::uint64_t instructions{0};
   /// Called with interrupts off in each wait_for_interrupt(); the place to let an event happen. Without it time jumps
   /// to the deadline.
   std::function<void(bsp::Deadline)> on_idle;

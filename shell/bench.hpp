@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// `net bench`: frames as fast as the interface takes, gives or returns them, and what that cost.
+//
+//   commands_net_bench.cpp  options, memory, the run's frame: clock, progress, Ctrl-C, results
+//   bench_loops.cpp         the loops that frames pass, built for speed
+//
+// A loop looks at the console, the other interfaces and the clock only in Bench::serve(), at most once a batch.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "bsp/clock.hpp"
+#include "drivers/net/net_device.hpp"
+#include "shell/command.hpp"
+#include "shell/net_service.hpp"
+
+namespace shell {
+
+/// Where a frame of EtherType 0x88b5 has its number: 32 bits, big-endian, directly behind the Ethernet header.
+inline constexpr std::size_t sequence_offset = net::ethernet_header_size;
+
+/// What the numbers in received frames tell.
+struct SequenceCheck {
+  bool seen{false};
+  std::uint32_t next{0};
+  std::uint64_t lost{0};
+  std::uint64_t reordered{0};
+
+  void note(std::uint32_t number) {
+    if (seen && number == next)
+      next++;
+    else
+      note_other(number);
+  }
+
+ private:
+  void note_other(std::uint32_t number);
+};
+
+/// One run of a benchmark.
+class Bench {
+ public:
+  /// `receives`: the loop takes the received frames itself.
+  Bench(Session& session, const Arguments& arguments, net::NetDevice& device, bool receives);
+  ~Bench();
+  Bench(const Bench&) = delete;
+  Bench& operator=(const Bench&) = delete;
+
+  /// The clock starts again, and counting.
+  void start();
+  /// The frames counted so far are the last ones, until there are more.
+  void stop() { stopped_ = bsp::clock::now_ticks(); }
+  /// All that is not frames; sleeps before, if asked to. False if the run is to end: Ctrl-C, or it failed.
+  [[nodiscard]] bool serve(bool sleep, bsp::Deadline until);
+  /// It ends in this error.
+  void fail(std::string_view why) {
+    if (failure_.empty()) failure_ = why;
+  }
+  [[nodiscard]] bool failed() const { return !failure_.empty(); }
+  /// Prints the results, or the error.
+  void report(const SequenceCheck* check = nullptr);
+
+  net::NetDevice& device;
+  NetService& service;
+  std::uint64_t frames{0};
+  std::uint64_t bytes{0};
+
+ private:
+  Session& session_;
+  const Arguments& arguments_;
+  std::string_view failure_{};
+  std::uint64_t started_{0}; ///< ticks; so are the next two
+  std::uint64_t stopped_{0};
+  std::uint64_t progress_at_{0};
+  std::uint64_t instructions_{0};
+  std::uint64_t interrupts_{0};
+  std::uint64_t notifications_{0};
+};
+
+/// How long a device may keep frames without giving any back, or refuse new ones.
+inline constexpr std::uint64_t bench_patience_ms = 2000;
+
+/// Frames in memory that devices read, each with its request. They go out a group at a time; a group is used again when
+/// all of it has come back, in whatever order.
+struct TxPool {
+  std::span<net::TxRequest> requests;  ///< group after group; every segment `stride` bytes behind the one before
+  std::span<std::uint16_t> unfinished; ///< by group: frames that are not back yet
+  std::size_t batch;                   ///< frames a group
+  std::size_t stride;
+  std::span<const std::byte> sample; ///< what every frame looks like, but for its number
+  bool copy;                         ///< it is copied into each frame before that goes out
+};
+
+class TxLoop {
+ public:
+  TxLoop(Bench& bench, const TxPool& pool, std::uint64_t count);
+  /// False if the device may still read the frames: their memory must never be used again then.
+  [[nodiscard]] bool run();
+
+ private:
+  [[nodiscard]] bool fill();
+  void prepare();
+  void collect();
+  void credit(net::Cookie cookie, std::size_t frames, bool sent);
+
+  Bench& bench_;
+  const TxPool& pool_;
+  const net::Cookie base_; ///< the cookie of group 0; those that an earlier command left behind are lower
+  std::uint64_t count_;
+  std::uint64_t prepared_{0};
+  std::uint64_t in_flight_{0};
+  std::size_t group_{0};  ///< that goes out
+  std::size_t length_{0}; ///< frames of it
+  std::size_t taken_{0};  ///< of these, those that the device has
+};
+
+/// Receives until there were `count` frames, or none for `silence_us`, or Ctrl-C.
+void run_rx_loop(Bench& bench, SequenceCheck& check, std::uint64_t count, std::uint64_t silence_us);
+
+/// Sends what it receives back from where it lies, addresses swapped, until Ctrl-C.
+class EchoLoop {
+ public:
+  /// `finished` is as long as `frames`; both are as many as the device has receive buffers.
+  EchoLoop(Bench& bench, std::span<net::RxFrame> frames, std::span<bool> finished);
+  void run();
+
+ private:
+  [[nodiscard]] std::size_t take();
+  [[nodiscard]] std::size_t send_back();
+  void collect();
+  void finish(std::size_t first, std::size_t count);
+  void drain();
+  [[nodiscard]] std::size_t before_head(std::size_t count) const {
+    return head_ >= count ? head_ - count : head_ + frames_.size() - count;
+  }
+
+  Bench& bench_;
+  std::span<net::RxFrame> frames_;
+  std::span<bool> finished_; ///< released, by place
+  const net::Cookie base_;   ///< the cookie of place 0
+  std::size_t head_{0};      ///< place of the next frame to receive
+  std::size_t unsent_{0};    ///< frames before it that the device has not taken yet
+  std::size_t held_{0};      ///< frames before it whose places are taken
+};
+
+} // namespace shell

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The loops of `net bench`: what frames pass. See bench.hpp.
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+#include "bsp/endian.hpp"
+#include "shell/bench.hpp"
+
+namespace shell {
+
+namespace {
+
+/// Batches between two looks at everything else, if there is no reason to sleep.
+constexpr std::size_t round_batches = 16;
+constexpr std::size_t rx_batch = 64;
+constexpr std::size_t echo_batch = 32;
+
+/// Frame data starts at even addresses, whatever the size of the header before it.
+std::uint16_t* half_words(std::byte* at) {
+  return reinterpret_cast<std::uint16_t*>(std::assume_aligned<alignof(std::uint16_t)>(at));
+}
+
+constexpr std::uint16_t big_endian(std::uint16_t value) {
+  return std::endian::native == std::endian::little ? bsp::byteswap(value) : value;
+}
+
+/// Writes ascending numbers from `number` on, the first one at `at`. Most of one is settled once for 256 frames.
+void number_frames(std::byte* at, std::size_t stride, std::size_t count, std::uint32_t number) {
+  constexpr unsigned one = big_endian(1);
+  while (count != 0) {
+    const std::size_t run = std::min<std::size_t>(count, 256 - number % 256);
+    const std::uint16_t high = big_endian(static_cast<std::uint16_t>(number >> 16));
+    unsigned low = big_endian(static_cast<std::uint16_t>(number));
+    for (const std::byte* const end = at + run * stride; at != end; at += stride, low += one) {
+      half_words(at)[0] = high;
+      half_words(at)[1] = static_cast<std::uint16_t>(low);
+    }
+    number += static_cast<std::uint32_t>(run);
+    count -= run;
+  }
+}
+
+} // namespace
+
+// ---- tx
+
+TxLoop::TxLoop(Bench& bench, const TxPool& pool, std::uint64_t count)
+    : bench_{bench}, pool_{pool}, base_{bsp::clock::now_ticks()}, count_{count} {
+  for (std::size_t i = 0; i < pool.requests.size(); i++)
+    pool.requests[i].cookie = net::Cookie{static_cast<std::uint64_t>(base_) + i / pool.batch};
+}
+
+bool TxLoop::run() {
+  const std::uint64_t patience = bsp::clock::us_to_ticks(bench_patience_ms * 1000);
+  bsp::Deadline deadline = bsp::Deadline::never();
+  std::uint64_t seen = UINT64_MAX; // frames given or given back when something last moved
+  bool running = true;
+  bench_.service.expect_completions(true);
+  while (true) {
+    // After Ctrl-C nothing sleeps, so nothing else would repeat a lost notification.
+    if (!running) static_cast<void>(bench_.service.prepare_idle());
+    collect();
+    const bool blocked = running && !fill();
+    const bool more = running && (prepared_ < count_ || taken_ < length_);
+    if (in_flight_ == 0 && !more) break;
+    if (const std::uint64_t moved = bench_.frames + bench_.frames + in_flight_; moved != seen) {
+      seen = moved;
+      deadline = bsp::Deadline::at_ticks(bsp::clock::now_ticks() + patience);
+    } else if (deadline.expired() || !bench_.device.usable()) {
+      bench_.fail("device did not complete");
+      return bench_.device.usable() && bench_.device.reset().has_value();
+    }
+    if (!bench_.serve(blocked || !more, deadline)) running = false;
+  }
+  bench_.stop();
+  return true;
+}
+
+/// Sends until the device takes no more or all its frames are out (false), for a while at most.
+bool TxLoop::fill() {
+  for (std::size_t round = 0; round < round_batches; round++) {
+    if (taken_ == length_) {
+      if (prepared_ == count_) return true;
+      const std::size_t next = group_ + 1 < pool_.unfinished.size() ? group_ + 1 : 0;
+      if (pool_.unfinished[next] != 0) return false;
+      group_ = next;
+      prepare();
+    }
+    const std::size_t first = group_ * pool_.batch + taken_;
+    const std::size_t taken = bench_.device.send(pool_.requests.subspan(first, length_ - taken_));
+    taken_ += taken;
+    in_flight_ += taken;
+    if (taken_ != length_) return false;
+  }
+  return true;
+}
+
+void TxLoop::prepare() {
+  length_ = static_cast<std::size_t>(std::min<std::uint64_t>(pool_.batch, count_ - prepared_));
+  taken_ = 0;
+  pool_.unfinished[group_] = static_cast<std::uint16_t>(length_);
+  std::byte* const first = pool_.requests[group_ * pool_.batch].segments[0].data;
+  if (pool_.copy) {
+    for (std::size_t i = 0; i < length_; i++)
+      std::memcpy(first + i * pool_.stride, pool_.sample.data(), pool_.sample.size());
+  }
+  number_frames(first + sequence_offset, pool_.stride, length_, static_cast<std::uint32_t>(prepared_));
+  prepared_ += length_;
+}
+
+void TxLoop::collect() {
+  net::TxCompletion done[64];
+  std::size_t count = 0;
+  do {
+    count = bench_.device.reclaim(done);
+    for (std::size_t i = 0; i < count;) {
+      const std::size_t first = i;
+      bool sent = true;
+      do {
+        sent = sent && done[i].sent;
+        i++;
+      } while (i < count && done[i].cookie == done[first].cookie);
+      credit(done[first].cookie, i - first, sent);
+    }
+  } while (count == std::size(done));
+}
+
+void TxLoop::credit(net::Cookie cookie, std::size_t frames, bool sent) {
+  const std::uint64_t group = static_cast<std::uint64_t>(cookie) - static_cast<std::uint64_t>(base_);
+  if (group >= pool_.unfinished.size()) return;
+  pool_.unfinished[group] = static_cast<std::uint16_t>(pool_.unfinished[group] - frames);
+  in_flight_ -= frames;
+  if (!sent) {
+    bench_.fail("device was reset");
+    return;
+  }
+  bench_.frames += frames;
+  bench_.bytes += frames * pool_.sample.size();
+}
+
+// ---- rx
+
+void SequenceCheck::note_other(std::uint32_t number) {
+  const std::uint32_t ahead = number - next;
+  if (!seen || ahead < UINT32_MAX / 2) {
+    if (seen) lost += ahead;
+    seen = true;
+    next = number + 1;
+    return;
+  }
+  reordered++; // what comes late was counted as lost
+  if (lost != 0) lost--;
+}
+
+void run_rx_loop(Bench& bench, SequenceCheck& check, std::uint64_t count, std::uint64_t silence_us) {
+  constexpr std::uint16_t type = big_endian(net::ethertype_experimental);
+  const std::uint64_t silence = bsp::clock::us_to_ticks(silence_us);
+  std::uint64_t last = bsp::clock::now_ticks();
+  bool running = true;
+  while (running) {
+    net::RxFrame frames[rx_batch];
+    std::size_t got = 0;
+    std::size_t round = 0;
+    do {
+      got = bench.device.receive({frames, static_cast<std::size_t>(std::min<std::uint64_t>(rx_batch, count))});
+      if (got == 0) break;
+      if (bench.frames == 0) bench.start();
+      for (const net::RxFrame& frame : std::span{frames, got}) {
+        bench.bytes += frame.length;
+        const std::uint16_t* const words = half_words(frame.first.data);
+        if (words[6] != type || frame.first.length < sequence_offset + sizeof(std::uint32_t)) continue;
+        check.note(std::uint32_t{big_endian(words[7])} << 16 | big_endian(words[8]));
+      }
+      bench.device.release({frames, got});
+      bench.frames += got;
+      count -= got;
+      bench.stop();
+      if (count == 0) return;
+    } while (++round < round_batches);
+    if (round != 0) last = bsp::clock::now_ticks();
+    const bsp::Deadline end = bsp::Deadline::at_ticks(last + silence);
+    running = bench.serve(got == 0, end) && !(got == 0 && end.expired());
+  }
+}
+
+// ---- echo
+
+EchoLoop::EchoLoop(Bench& bench, std::span<net::RxFrame> frames, std::span<bool> finished)
+    : bench_{bench}, frames_{frames}, finished_{finished}, base_{bsp::clock::now_ticks()} {}
+
+void EchoLoop::run() {
+  bool running = true;
+  while (running) {
+    std::size_t moved = 0;
+    for (std::size_t round = 0; round < round_batches; round++) {
+      moved = take();
+      moved += send_back();
+      collect();
+      if (moved == 0) break;
+    }
+    // Replies need no interrupt, unless more cannot be taken or sent without them.
+    bench_.service.expect_completions(unsent_ != 0 || held_ == frames_.size());
+    running = bench_.serve(moved == 0, bsp::Deadline::never());
+  }
+  drain();
+}
+
+std::size_t EchoLoop::take() {
+  const std::size_t room = std::min({echo_batch, frames_.size() - head_, frames_.size() - held_});
+  if (room == 0) return 0;
+  const std::span<net::RxFrame> frames = frames_.subspan(head_, room);
+  const std::size_t got = bench_.device.receive(frames);
+  if (got == 0) return 0;
+  if (bench_.frames == 0 && held_ == 0) bench_.start();
+  for (const net::RxFrame& frame : frames.first(got)) {
+    std::uint16_t* const address = half_words(frame.first.data);
+    for (std::size_t i = 0; i < 3; i++)
+      std::swap(address[i], address[i + 3]);
+  }
+  held_ += got;
+  unsent_ += got;
+  head_ = head_ + got == frames_.size() ? 0 : head_ + got;
+  return got;
+}
+
+/// Sends what was taken, oldest first, as far as it lies together; the rest follows in the next round.
+std::size_t EchoLoop::send_back() {
+  const std::size_t first = before_head(unsent_);
+  const std::size_t count = std::min({echo_batch, unsent_, frames_.size() - first});
+  if (count == 0) return 0;
+  net::TxRequest requests[echo_batch];
+  std::size_t asked = 0;
+  for (; asked < count && frames_[first + asked].more.empty(); asked++) {
+    const net::RxFrame& frame = frames_[first + asked];
+    requests[asked].segments = {&frame.first, 1};
+    requests[asked].cookie = net::Cookie{static_cast<std::uint64_t>(base_) + first + asked};
+    requests[asked].headroom = frame.headroom;
+  }
+  std::size_t taken = asked == 0 ? 0 : bench_.device.send({requests, asked});
+  unsent_ -= taken;
+  // A frame in several buffers, or too long to be sent, is not sent back.
+  if (taken == 0 && (asked == 0 || !bench_.device.check_request(requests[0]))) {
+    unsent_--;
+    taken = 1;
+    finish(first, 1);
+  }
+  return taken;
+}
+
+void EchoLoop::collect() {
+  net::TxCompletion done[echo_batch];
+  const std::size_t count = bench_.device.reclaim(done);
+  for (std::size_t i = 0; i < count;) {
+    const std::uint64_t place = static_cast<std::uint64_t>(done[i].cookie) - static_cast<std::uint64_t>(base_);
+    std::size_t run = 0;
+    for (; i < count && done[i].cookie == net::Cookie{static_cast<std::uint64_t>(base_) + place + run}; i++) {
+      if (place + run >= frames_.size()) continue;
+      if (!done[i].sent) bench_.fail("device was reset");
+      bench_.bytes += frames_[place + run].length;
+      run++;
+    }
+    if (run == 0) continue;
+    bench_.frames += run;
+    bench_.stop();
+    finish(place, run);
+  }
+}
+
+/// Gives received frames back to the device; their places are free when all before them are.
+void EchoLoop::finish(std::size_t first, std::size_t count) {
+  bench_.device.release(frames_.subspan(first, count));
+  std::fill_n(finished_.begin() + static_cast<std::ptrdiff_t>(first), count, true);
+  std::size_t oldest = before_head(held_);
+  while (held_ != 0 && finished_[oldest]) {
+    finished_[oldest] = false;
+    held_--;
+    oldest = oldest + 1 == frames_.size() ? 0 : oldest + 1;
+  }
+}
+
+void EchoLoop::drain() {
+  const bsp::Deadline end = bsp::Deadline::in_ms(bench_patience_ms);
+  for (; unsent_ != 0; unsent_--)
+    finish(before_head(unsent_), 1);
+  while (held_ != 0 && !end.expired() && bench_.device.usable()) {
+    static_cast<void>(bench_.service.prepare_idle()); // for a lost notification
+    static_cast<void>(bench_.serve(true, end));
+    collect();
+  }
+  if (held_ == 0) return;
+  bench_.fail("device did not complete");
+  // One that cannot be stopped has failed, and gets nothing back until it was.
+  if (bench_.device.usable()) static_cast<void>(bench_.device.reset());
+  while (held_ != 0)
+    finish(before_head(held_), 1);
+}
+
+} // namespace shell
