@@ -162,13 +162,15 @@ std::optional<std::uint32_t> PackedRing::publish() {
   unannounced_ = static_cast<std::uint16_t>(std::min(unannounced_ + exposed, int{size_}));
   published_ = avail_;
   barrier::before_suppression_check(); // 2.8.21.3.1: the flags before the look at the device event structure
-  if (!notification_due()) return std::nullopt;
+  if (!notification_due(0)) return std::nullopt;
   return notification();
 }
 
+// Once the driver has nothing else to do, a device that still names a slot which it has used is told, too: it cannot
+// wait for that one. QEMU goes on sending behind the slot that it named when its network was congested for a while.
 std::optional<std::uint32_t> PackedRing::recheck_notification() {
   if (broken() || unannounced_ == 0) return std::nullopt;
-  if (!notification_due()) return std::nullopt;
+  if (!notification_due(size_)) return std::nullopt;
   return notification();
 }
 
@@ -184,8 +186,9 @@ std::uint32_t PackedRing::notification() const {
 
 // The device names a slot and its lap (2.8.10). Was it among those made available since the last notification? Older
 // ones than a ring length are used already, so the device cannot wait for them, and the distance is never ambiguous:
-// laps with the same wrap counter are two ring lengths apart.
-bool PackedRing::notification_due() {
+// laps with the same wrap counter are two ring lengths apart. `longest` is how old a slot may be that is used and
+// named all the same.
+bool PackedRing::notification_due(std::uint32_t longest) {
   const std::uint32_t wanted = device_event_->both.load(); // flags and slot in one look
   const std::uint16_t flags = EventSuppression::flags(wanted);
   bool due = flags != packed::event_disable; // the reserved 3 too
@@ -197,7 +200,8 @@ bool PackedRing::notification_due() {
     const std::uint32_t next = lap_slot(published_.off_wrap());
     const std::uint32_t event_slot = lap_slot(EventSuppression::off_wrap(wanted));
     const std::uint32_t behind = next > event_slot ? next - event_slot : next + 2U * size_ - event_slot;
-    due = behind <= unannounced_;
+    const std::uint32_t in_flight = std::uint32_t{size_} - free_;
+    due = behind <= unannounced_ || (behind > in_flight && behind <= longest);
   }
   if (due) unannounced_ = 0;
   return due;

@@ -106,7 +106,7 @@ class PackedRing {
   void place(const Piece& piece, Token id, std::uint16_t flags);
   [[nodiscard]] Piece write_table(Token id, std::span<const Piece> readable, std::span<const Piece> writable);
   [[nodiscard]] std::uint32_t notification() const;
-  [[nodiscard]] bool notification_due();
+  [[nodiscard]] bool notification_due(std::uint32_t longest);
   [[nodiscard]] bool used_at(Position at) const;
   [[nodiscard]] bool used_beyond(std::uint16_t offset) const;
   [[nodiscard]] std::size_t take_any_order(std::span<Used> out);

@@ -243,6 +243,39 @@ TEST(PackedRingNotify, SendsLaterWhatATooEarlyLookMissed) {
   }
 }
 
+// As QEMU does when it sends on after its network was congested: the slot that it named before is used since.
+TEST(PackedRingNotify, NotifiesBeforeIdlingADeviceThatStillNamesASlotThatItHasUsed) {
+  start(8, true);
+  device.want_notifications(false);
+  for (unsigned i = 0; i < 40; i++) {
+    for (int back = 1; back <= 6; back++) {
+      device.set_device_event(slot_after(device.next_available(), -back, 8), 2);
+      CHECK_FALSE(give(2)); // no wish, to the letter
+      LONGS_EQUAL(1, *ring.recheck_notification());
+      CHECK_FALSE(ring.recheck_notification().has_value());
+      drain();
+    }
+    cycle(1);
+    LONGS_EQUAL(1, ring.force_notification()); // all announced
+  }
+}
+
+TEST(PackedRingNotify, NotifiesNotBeforeIdlingADeviceThatNamesASlotInFlightOrAhead) {
+  start(8, true);
+  device.want_notifications(false);
+  for (unsigned i = 0; i < 40; i++) {
+    for (int offset = -3; offset <= 7; offset++) {
+      const std::uint16_t named = slot_after(device.next_available(), offset + 3, 8);
+      device.set_device_event(0, 0);
+      CHECK(give(3)); // it knows of these
+      device.set_device_event(named, 2);
+      CHECK_EQUAL(offset == 0, give(1));
+      CHECK_FALSE(ring.recheck_notification().has_value());
+      drain();
+    }
+  }
+}
+
 // proves: ROB-35
 TEST(PackedRingNotify, CanBeForcedThoughTheDeviceNeverWantsToBeNotified) {
   start(8);
