@@ -19,6 +19,8 @@ class Wire:
         self._socket.bind(self._mine)
         self._arrived = threading.Condition()
         self._frames = []
+        self._flows = threading.Event()
+        self._flows.set()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
@@ -28,6 +30,7 @@ class Wire:
 
     def _read(self):
         while True:
+            self._flows.wait()
             try:
                 frame = self._socket.recv(65536)
             except OSError:
@@ -37,6 +40,13 @@ class Wire:
                     return
                 self._frames.append(frame)
                 self._arrived.notify_all()
+
+    def congest(self):
+        """Takes one more frame, then no more until relieve()."""
+        self._flows.clear()
+
+    def relieve(self):
+        self._flows.set()
 
     def send(self, frame):
         """Blocks while the machine takes nothing."""
@@ -72,6 +82,7 @@ class Wire:
             return list(self._frames)
 
     def close(self):
+        self.relieve()
         # An empty datagram to itself ends the reader, which would otherwise sleep on in recv().
         try:
             self._socket.settimeout(1.0)
