@@ -104,6 +104,14 @@ void write_frame(std::uint8_t* frame) {
   copy(frame, head, sizeof head);
 }
 
+/// Sleeps until the device has used the buffer at `position`.
+template <class Queue> void wait_for(Device& device, const Queue& queue, std::uint64_t position) {
+  while (!queue.is_used(position)) {
+    if (queue.may_wait_in_vain()) device.notify(transmit_queue);
+    device.sleep();
+  }
+}
+
 template <class Queue> Run transmit(Device& device, Queue& queue, std::uint32_t ring) {
   const std::uint64_t frames = parameters.frames;
   const auto size = static_cast<std::uint32_t>(parameters.size);
@@ -116,14 +124,12 @@ template <class Queue> Run transmit(Device& device, Queue& queue, std::uint32_t 
   const std::uint64_t begin = machine::ticks();
   for (std::uint64_t sent = 0; sent < frames;) {
     const auto count = static_cast<std::uint32_t>(frames - sent < batch ? frames - sent : batch);
-    while (sent + count > ring && !queue.is_used(sent + count - ring - 1))
-      device.sleep();
+    if (sent + count > ring) wait_for(device, queue, sent + count - ring - 1);
     queue.interrupt_at(sent + count - 1);
     if (queue.publish(count)) device.notify(transmit_queue);
     sent += count;
   }
-  while (!queue.is_used(frames - 1))
-    device.sleep();
+  wait_for(device, queue, frames - 1);
   return {frames, frames * size, begin, machine::ticks()};
 }
 
