@@ -172,18 +172,22 @@ class Netbsp:
     @staticmethod
     def _rx(machine, scenario, frames, peer):
         machine.start(f"net bench rx -n {frames} -t {LIMIT // 2}")
-        time.sleep(0.02)  # the line was taken; the command begins at once
-        peer.go()
+        ready(machine, peer, "# receiving")
         return values(without_notes(machine.finish(LIMIT))) | peer.results()
 
     @staticmethod
     def _echo(machine, scenario, frames, peer):
         machine.start("net bench echo")
-        time.sleep(0.02)
-        peer.go()
+        ready(machine, peer, "# echoing")
         from_peer = peer.results()
         machine.interrupt()
         return values(without_notes(machine.finish(LIMIT))) | from_peer
+
+
+def ready(machine, peer, announcement):
+    machine.wait_for_text(announcement, timeout=LIMIT)
+    time.sleep(0.02)  # it is announced just before
+    peer.go()
 
 
 class Command:
