@@ -35,12 +35,12 @@ class FrameSender {
   FrameSender& operator=(const FrameSender&) = delete;
 
   /// Ends early on Ctrl-C: sends no more then, and waits for what is in flight. A device that makes no progress for
-  /// two seconds is reset.
+  /// three seconds is reset.
   [[nodiscard]] SendOutcome run(const SendPlan& plan);
 
  private:
   static constexpr std::size_t batch_size = 64;
-  static constexpr std::uint64_t patience_ms = 2000;
+  static constexpr std::uint64_t patience_ms = 3000; ///< the watchdog, which may still help, takes up to two seconds
 
   [[nodiscard]] std::uint64_t in_flight() const { return submitted_ - finished_; }
   bool collect();

@@ -224,8 +224,10 @@ TEST(NetTx, SaysThatTheLinkIsDownAndSends) {
 
 TEST(NetTx, ResetsADeviceThatDoesNotComplete) {
   net.net0.completes = Completes::never;
+  const std::uint64_t begun = bsp::clock::uptime_us();
   const std::string output = net.run("net tx -c 3 -s 60");
   CHECK_EQUAL(std::string{"# 0 frame(s) came back as sent\n"} + no_completion, output);
+  CHECK(bsp::clock::uptime_us() - begun > 2'100'000); // the driver's watchdog had its turn before
   CHECK_EQUAL(1, net.net0.resets);
   CHECK_EQUAL(0, net.net0.tx_in_flight());
   CHECK_EQUAL(0, net.arena.used());
