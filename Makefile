@@ -325,6 +325,7 @@ help:
 	@echo 'make test-soak    the full matrix; long'
 	@echo 'make test-fuzz    every fuzzing seed and found case once'
 	@echo 'make fuzz         libFuzzer: FUZZ_SECONDS=60 a target, FUZZ_TARGETS="$(FUZZ_TARGETS)", FUZZ_JOBS=1'
+	@echo 'make bench        netbsp against the least a guest can do, in paired rounds (docs/performance.md); bench-growth, bench-count'
 	@echo 'make conformance  writes docs/conformance.md anew'
 	@echo 'make lint         format, clang-tidy, include arrows, FP and operator new checks'
 	@echo 'make format size clean'
