@@ -20,7 +20,7 @@ FLOOR_FLAGS := -std=c++20 -O2 -g -ffreestanding -fno-exceptions -fno-rtti -fno-t
 PEER_SRCS := tests/bench/peer/main.cpp tests/bench/peer/link.cpp
 # Boards that differ from qemu-virt in the size of their rings.
 GROWTH_RINGS := 16 32 64 128 512 1024
-GROWTH_IMAGES := $(patsubst %,build/bench/ring-%/netbsp.elf,$(GROWTH_RINGS))
+GROWTH_IMAGES := $(addprefix growth-image-,$(GROWTH_RINGS))
 
 build/bench/floor.elf: $(FLOOR_SRCS) tests/bench/floor/floor.ld $(wildcard tests/bench/floor/*.hpp) build/include/.stamp
 	@echo "  FLOOR   $@"; mkdir -p $(@D)
@@ -35,8 +35,10 @@ build/bench/boards/ring-%/board.mk: boards/qemu-virt/board.mk boards/qemu-virt/b
 	$(Q)sed 's/\(net_queue_size =\) [0-9]*/\1 $*/' boards/qemu-virt/board.hpp > $(@D)/board.hpp
 
 .PRECIOUS: build/bench/boards/ring-%/board.mk
-$(GROWTH_IMAGES): build/bench/ring-%/netbsp.elf: build/bench/boards/ring-%/board.mk images-bench
-	$(Q)$(MAKE) --no-print-directory BOARD_DIR=build/bench/boards/ring-$* OUT=build/bench/ring-$* $@
+# By names that no file has: inside, build/bench/ring-N/netbsp.elf is a target like any board's.
+.PHONY: $(GROWTH_IMAGES)
+$(GROWTH_IMAGES): growth-image-%: build/bench/boards/ring-%/board.mk images-bench
+	$(Q)$(MAKE) --no-print-directory BOARD_DIR=build/bench/boards/ring-$* OUT=build/bench/ring-$* build/bench/ring-$*/netbsp.elf
 
 .PHONY: images-bench bench bench-growth
 images-bench:
