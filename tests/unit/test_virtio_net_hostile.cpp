@@ -490,3 +490,48 @@ TEST(VirtioNetHostile, AsksForAResetAfterEachReset) {
     device->on_reset = stop;
   });
 }
+
+// ---- death
+
+// proves: ROB-11, ROB-17
+TEST(VirtioNetHostile, DiesWithFramesInFlight) {
+  for (const bool comes_back : {true, false}) {
+    over_all_rings([this, comes_back] {
+      bring_up();
+      for (unsigned i = 0; i < 2; i++)
+        LONGS_EQUAL(1, send(frame(60), 0, 0, i));
+      transmitted(false);
+      CHECK(deliver(frame(60)));
+      net::RxFrame held;
+      LONGS_EQUAL(1, net->receive({&held, 1}));
+      lines.clear();
+      events.clear();
+      device->script.gone = true;
+      fake_clock().step = 10'000;
+      const std::uint64_t start = fake_clock().ticks;
+      CHECK(net->prepare_idle(false)); // here it shows
+      while (net->usable() && fake_clock().ticks < start + bsp::clock::us_to_ticks(60'000'000))
+        net->service();
+      CHECK(events == std::vector<NetEvent>({NetEvent::failed}));
+      CHECK(fake_clock().ticks < start + bsp::clock::us_to_ticks(2'500'000)); // it is not asked again and again
+      LONGS_EQUAL(1, net->stats().device_resets);
+      CHECK(lines.size() <= 2);
+      LONGS_EQUAL(0, reclaimed().size()); // it may still read them, for all that is known
+      LONGS_EQUAL(2, net->tx_in_flight());
+      CHECK(bytes_of(held) == frame(60));
+      net->release({&held, 1});
+      device->script.gone = false;
+      fake_clock().step = 10;
+      if (!comes_back) {
+        net.reset();
+        CHECK(arena.stranded() > 8 * 2048); // nobody gets what it was lent
+        return;
+      }
+      CHECK(net->reset().has_value());
+      const auto done = reclaimed();
+      LONGS_EQUAL(2, done.size());
+      CHECK(!done[0].sent && !done[1].sent);
+      check_all_buffers_are_there();
+    });
+  }
+}
