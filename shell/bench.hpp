@@ -130,7 +130,7 @@ class EchoLoop {
  private:
   [[nodiscard]] std::size_t take();
   [[nodiscard]] std::size_t send_back();
-  void collect();
+  std::size_t collect();
   void finish(std::size_t first, std::size_t count);
   void drain();
   [[nodiscard]] std::size_t before_head(std::size_t count) const {

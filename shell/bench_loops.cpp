@@ -180,7 +180,7 @@ void run_rx_loop(Bench& bench, SequenceCheck& check, std::uint64_t count, std::u
     } while (++round < round_batches);
     if (round != 0) last = bsp::clock::now_ticks();
     const bsp::Deadline end = bsp::Deadline::at_ticks(last + silence);
-    running = bench.serve(got == 0, end) && !(got == 0 && end.expired());
+    running = !(round == 0 && end.expired()) && bench.serve(got == 0, end);
   }
 }
 
@@ -196,7 +196,7 @@ void EchoLoop::run() {
     for (std::size_t round = 0; round < round_batches; round++) {
       moved = take();
       moved += send_back();
-      collect();
+      moved += collect(); // which may have made room
       if (moved == 0) break;
     }
     // Replies need no interrupt, unless more cannot be taken or sent without them.
@@ -248,7 +248,7 @@ std::size_t EchoLoop::send_back() {
   return taken;
 }
 
-void EchoLoop::collect() {
+std::size_t EchoLoop::collect() {
   net::TxCompletion done[echo_batch];
   const std::size_t count = bench_.device.reclaim(done);
   for (std::size_t i = 0; i < count;) {
@@ -265,6 +265,7 @@ void EchoLoop::collect() {
     bench_.stop();
     finish(place, run);
   }
+  return count;
 }
 
 /// Gives received frames back to the device; their places are free when all before them are.
@@ -281,6 +282,7 @@ void EchoLoop::finish(std::size_t first, std::size_t count) {
 
 void EchoLoop::drain() {
   const bsp::Deadline end = bsp::Deadline::in_ms(bench_patience_ms);
+  bench_.service.expect_completions(true);
   for (; unsent_ != 0; unsent_--)
     finish(before_head(unsent_), 1);
   while (held_ != 0 && !end.expired() && bench_.device.usable()) {
