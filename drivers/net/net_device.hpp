@@ -84,6 +84,8 @@ struct Offload {
   std::uint16_t csum_offset{0};
   std::uint16_t gso_size{0};
   std::uint16_t header_length{0}; ///< with gso: of all headers, the transport's included
+
+  [[nodiscard]] bool any() const { return checksum || gso != Gso::none; }
 };
 
 /// The caller's word for one of its requests; the driver only carries it.

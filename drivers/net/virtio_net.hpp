@@ -156,6 +156,12 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   struct RxBuffer {
     BufferOwner owner;
   };
+  /// The fields of a received header that say what kind of frame it is.
+  struct HeaderStart {
+    std::uint16_t buffers; ///< 1 without MRG_RXBUF
+    std::uint8_t flags;
+    std::uint8_t type;
+  };
   /// A transmit chain in flight, by token.
   struct TxSlot {
     Cookie cookie;
@@ -277,17 +283,25 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   template <class Ring> [[nodiscard]] std::size_t receive_from(Ring& ring, std::span<RxFrame> out);
   /// Whether buffers can be taken: while the consumer holds all segment blocks, only those of a frame that has one.
   [[nodiscard]] bool can_receive() const { return !mergeable_ || free_block_count_ + assembly_.missing != 0; }
-  [[nodiscard]] bool take_buffer(const virtio::Used& used, std::size_t rest, RxFrame& out);
-  [[nodiscard]] bool start_frame(std::uint16_t buffer, std::uint32_t length, std::size_t rest, RxFrame& out);
+  [[nodiscard]] std::size_t take_plain(std::span<const virtio::Used> used, std::span<RxFrame> out,
+                                       std::optional<HeaderStart>& seen);
+  [[nodiscard]] bool take_buffer(const virtio::Used& used, std::size_t rest, const std::optional<HeaderStart>& seen,
+                                 RxFrame& out);
+  [[nodiscard]] bool start_frame(std::uint16_t buffer, std::uint32_t length, std::size_t rest,
+                                 const std::optional<HeaderStart>& seen, RxFrame& out);
   [[nodiscard]] bool continue_frame(std::uint16_t buffer, std::uint32_t length, RxFrame& out);
-  [[nodiscard]] bool read_header(const std::byte* start, RxFrame& frame);
+  [[nodiscard]] static HeaderStart read_start(const std::byte* start, bool mergeable);
+  [[nodiscard]] bool read_header(const std::byte* start, const HeaderStart& seen, RxFrame& frame);
   [[nodiscard]] bool finish_frame(RxFrame& frame);
   void drop_assembly();
   bool reject(std::uint64_t NetStats::*cause);
   void give_back(std::uint16_t buffer);
   void give_back_to_nobody(const RxFrame& frame);
   void free_block(const RxFrame& frame);
+  void release_one(const RxFrame& frame);
+  template <class Ring> [[nodiscard]] std::size_t post_plain(Ring& ring, std::span<const RxFrame> frames);
   [[nodiscard]] std::uint16_t buffer_of(const Segment& segment) const;
+  template <class Ring> [[nodiscard]] std::size_t queue_plain(Ring& ring, std::span<const TxRequest> requests);
   template <class Ring> [[nodiscard]] std::size_t send_on(Ring& ring, std::span<const TxRequest> requests);
   template <class Ring> [[nodiscard]] bool queue_request(Ring& ring, const TxRequest& request);
   template <class Ring> [[nodiscard]] std::size_t reclaim_from(Ring& ring, std::span<TxCompletion> out);
@@ -308,6 +322,7 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   bool memory_is_lent_{false}; ///< the device was told of our memory, and no reset has been confirmed since
   bool split_header_{false};   ///< legacy without ANY_LAYOUT: the header in a descriptor of its own (5.1.6.6)
   bool mergeable_{false};      ///< MRG_RXBUF was accepted
+  bool has_hash_{false};       ///< HASH_REPORT was accepted
   bool sends_gso_{false};      ///< a HOST_TSO4/6, UFO or USO feature was accepted
 
   NetSettings settings_;

@@ -256,7 +256,7 @@ void VirtioNet::harvest() {
   while (const std::size_t count = rx_.ring.take_used(used)) {
     for (std::size_t i = 0; i < count; i++) {
       RxFrame frame;
-      if (state_ != State::live || !take_buffer(used[i], count - i - 1, frame)) continue;
+      if (state_ != State::live || !take_buffer(used[i], count - i - 1, std::nullopt, frame)) continue;
       stats_.rx_packets--;
       stats_.rx_bytes -= frame.length;
       stats_.rx_dropped++;

@@ -2,6 +2,8 @@
 // Receiving (VIRTIO 1.3, 5.1.6.3 and 5.1.6.4): buffers to the device, used buffers to frames, frames to the consumer
 // and back. A frame takes one buffer, or, with MRG_RXBUF, as many as the header of its first one says.
 #include <algorithm>
+#include <cstddef>
+#include <cstring>
 
 #include "bsp/cpu.hpp"
 #include "bsp/panic.hpp"
@@ -83,11 +85,18 @@ bool VirtioNet::reject(std::uint64_t NetStats::*cause) {
   return false;
 }
 
-/// Everything the header says, read once. False if it cannot be, its cause counted.
-bool VirtioNet::read_header(const std::byte* start, RxFrame& frame) {
+/// What every frame's header is asked for, each field once.
+inline VirtioNet::HeaderStart VirtioNet::read_start(const std::byte* start, bool mergeable) {
   const auto& header = *reinterpret_cast<const Header*>(start);
-  const std::uint8_t flags = bsp::load_once(header.flags); // unknown bits are ignored (5.1.6.4.2)
-  const std::uint8_t type = bsp::load_once(header.gso_type);
+  return {mergeable ? header.num_buffers.load() : std::uint16_t{1}, bsp::load_once(header.flags),
+          bsp::load_once(header.gso_type)};
+}
+
+/// The rest of what the header says, each field once. False if it cannot be, its cause counted.
+bool VirtioNet::read_header(const std::byte* start, const HeaderStart& seen, RxFrame& frame) {
+  const auto& header = *reinterpret_cast<const Header*>(start);
+  const std::uint8_t flags = seen.flags; // unknown bits are ignored (5.1.6.4.2)
+  const std::uint8_t type = seen.type;
   if (accepted_.has(Feature::net_hash_report)) {
     const auto& hash = *reinterpret_cast<const virtio_net::HashReport*>(start + sizeof(Header));
     const std::uint16_t report = hash.report.load();
@@ -135,7 +144,9 @@ bool VirtioNet::finish_frame(RxFrame& frame) {
 }
 
 /// The first buffer of a frame, which holds its header; `rest`: used buffers behind it that were taken already.
-bool VirtioNet::start_frame(std::uint16_t buffer, std::uint32_t length, std::size_t rest, RxFrame& out) {
+/// `seen` is what was read of its header before, if it was.
+bool VirtioNet::start_frame(std::uint16_t buffer, std::uint32_t length, std::size_t rest,
+                            const std::optional<HeaderStart>& seen, RxFrame& out) {
   std::byte* const start = rx_memory_.data() + buffer * rx_buffer_bytes_;
   bsp::sync_for_cpu({start, length});
   out = RxFrame{};
@@ -143,14 +154,14 @@ bool VirtioNet::start_frame(std::uint16_t buffer, std::uint32_t length, std::siz
   out.length = out.first.length;
   out.buffer = buffer;
   out.headroom = header_size_; // its own header's bytes are read by then
-  const std::uint16_t buffers =
-      mergeable_ ? reinterpret_cast<const Header*>(start)->num_buffers.load() : std::uint16_t{1};
+  const HeaderStart head = seen ? *seen : read_start(start, mergeable_);
+  const std::uint16_t buffers = head.buffers;
   if (buffers == 0) return reject(&NetStats::rx_num_buffers_invalid);
   if (buffers - 1U > rest + rx_.ring.chains_in_flight()) {
     start_recovery("num_buffers impossible"); // where the next frame starts is unknown
     return reject(&NetStats::rx_num_buffers_invalid);
   }
-  const bool fine = read_header(start, out);
+  const bool fine = read_header(start, head, out);
   if (buffers == 1) {
     if (!fine || !finish_frame(out)) return false;
     rx_buffers_[buffer].owner = BufferOwner::consumer;
@@ -204,7 +215,7 @@ std::uint16_t VirtioNet::buffer_of(const Segment& segment) const {
 }
 
 /// True if the used buffer completes a frame, which is in `out` then. The buffer is nobody's unless a frame holds it.
-bool VirtioNet::take_buffer(const Used& used, std::size_t rest, RxFrame& out) {
+bool VirtioNet::take_buffer(const Used& used, std::size_t rest, const std::optional<HeaderStart>& seen, RxFrame& out) {
   const std::uint16_t buffer = rx_buffer_of_[used.token];
   rx_buffers_[buffer].owner = BufferOwner::nobody;
   const bool first = assembly_.missing == 0;
@@ -215,7 +226,54 @@ bool VirtioNet::take_buffer(const Used& used, std::size_t rest, RxFrame& out) {
     drop_assembly();
     return reject(used.length < least ? &NetStats::rx_length_under_header : &NetStats::rx_length_over_buffer);
   }
-  return first ? start_frame(buffer, used.length, rest, out) : continue_frame(buffer, used.length, out);
+  return first ? start_frame(buffer, used.length, rest, seen, out) : continue_frame(buffer, used.length, out);
+}
+
+/// What most frames are: one buffer, and nothing in the header. Stops at the first that is anything else; if its header
+/// said so, `seen` holds what was read of it.
+[[gnu::noinline]] std::size_t VirtioNet::take_plain(std::span<const Used> used, std::span<RxFrame> out,
+                                                    std::optional<HeaderStart>& seen) {
+  if (has_hash_ || assembly_.missing != 0 || state_ != State::live) return 0;
+  RxBuffer* const buffers = rx_buffers_.data();
+  const std::uint16_t* const buffer_of_token = rx_buffer_of_.data();
+  std::byte* const memory = rx_memory_.data();
+  const bsp::BusAddress bus = rx_memory_.bus();
+  const std::size_t buffer_bytes = rx_buffer_bytes_;
+  const std::uint16_t header_size = header_size_;
+  const std::size_t room = rx_frame_limit_ - ethernet_header_size;
+  const bool mergeable = mergeable_;
+  std::uint64_t bytes = 0;
+  std::size_t count = 0;
+  for (; count < used.size() && count < out.size(); count++) {
+    const Used& entry = used[count];
+    const std::size_t length = entry.length - header_size;
+    if (entry.length > entry.writable || length - ethernet_header_size > room) break; // also if it is shorter than that
+    const std::uint16_t buffer = buffer_of_token[entry.token];
+    const std::size_t offset = buffer * buffer_bytes;
+    const std::byte* const start = memory + offset;
+    bsp::sync_for_cpu({start, entry.length});
+    const HeaderStart head = read_start(start, mergeable);
+    if (head.buffers != 1 || (head.flags | head.type) != 0) {
+      seen = head;
+      break;
+    }
+    buffers[buffer].owner = BufferOwner::consumer;
+    RxFrame& frame = out[count];
+    frame.first.data = memory + offset + header_size;
+    frame.first.bus = bus + (offset + header_size);
+    frame.first.length = frame.length = static_cast<std::uint32_t>(length);
+    frame.more = {};
+    frame.buffer = buffer;
+    frame.headroom = header_size;
+    // Nothing is known beside: the rest is zero. GCC 12 does not merge these stores by itself.
+    constexpr std::size_t known = offsetof(RxFrame, checksum);
+    static_assert(known % alignof(RxFrame) == 0);
+    std::memset(__builtin_assume_aligned(&frame.checksum, alignof(RxFrame)), 0, sizeof frame - known);
+    bytes += length;
+  }
+  stats_.rx_packets += count;
+  stats_.rx_bytes += bytes;
+  return count;
 }
 
 template <class Ring> std::size_t VirtioNet::receive_from(Ring& ring, std::span<RxFrame> out) {
@@ -231,10 +289,15 @@ template <class Ring> std::size_t VirtioNet::receive_from(Ring& ring, std::span<
     if (count == 0) break;
     taken += count;
     for (std::size_t i = 0; i < count; i++) {
+      std::optional<HeaderStart> seen;
+      const std::size_t plain = take_plain({used + i, count - i}, out.subspan(frames), seen);
+      frames += plain;
+      i += plain;
+      if (i == count) break;
       if (state_ != State::live) { // the device's word counts no more
         rx_buffers_[rx_buffer_of_[used[i].token]].owner = BufferOwner::nobody;
         stats_.rx_dropped++;
-      } else if (take_buffer(used[i], count - i - 1, out[frames])) {
+      } else if (take_buffer(used[i], count - i - 1, seen, out[frames])) {
         frames++;
       }
     }
@@ -272,15 +335,49 @@ void VirtioNet::free_block(const RxFrame& frame) {
   free_blocks_[free_block_count_++] = static_cast<std::uint8_t>(offset / sizeof(SegmentBlock));
 }
 
+/// Gives back what most frames are: one buffer in one descriptor. Stops at the first that is anything else.
+template <class Ring> [[gnu::noinline]] std::size_t VirtioNet::post_plain(Ring& ring, std::span<const RxFrame> frames) {
+  if (split_header_) return 0;
+  RxBuffer* const buffers = rx_buffers_.data();
+  std::uint16_t* const buffer_of_token = rx_buffer_of_.data();
+  const std::size_t buffer_count = rx_buffer_count_;
+  const std::size_t bytes = rx_buffer_bytes_;
+  std::byte* const start = rx_memory_.data();
+  const std::uint64_t bus = raw(rx_memory_.bus());
+  return ring.add_each(frames.size(), true, [=](std::size_t number, virtio::Token token, Piece& piece) {
+    const RxFrame& frame = frames[number];
+    const std::size_t buffer = frame.buffer;
+    if (!frame.more.empty() || buffer >= buffer_count || buffers[buffer].owner != BufferOwner::consumer) return false;
+    bsp::sync_for_device({start + buffer * bytes, bytes});
+    buffers[buffer].owner = BufferOwner::device;
+    buffer_of_token[token] = static_cast<std::uint16_t>(buffer);
+    piece = {bsp::BusAddress{bus + buffer * bytes}, static_cast<std::uint32_t>(bytes)};
+    return true;
+  });
+}
+
+void VirtioNet::release_one(const RxFrame& frame) {
+  give_back(frame.buffer);
+  if (frame.more.empty()) return;
+  for (const Segment& segment : frame.more)
+    give_back(buffer_of(segment));
+  free_block(frame);
+}
+
 void VirtioNet::release(std::span<const RxFrame> frames) {
-  for (const RxFrame& frame : frames) {
-    give_back(frame.buffer);
-    if (frame.more.empty()) continue;
-    for (const Segment& segment : frame.more)
-      give_back(buffer_of(segment));
-    free_block(frame);
+  if (state_ != State::live) {
+    for (const RxFrame& frame : frames)
+      release_one(frame);
+    return;
   }
-  if (state_ == State::live) kick(rx_, rx_.ring.publish());
+  rx_.ring.visit([&](auto& ring) {
+    for (std::size_t done = 0;; done++) {
+      done += post_plain(ring, frames.subspan(done));
+      if (done == frames.size()) break;
+      release_one(frames[done]);
+    }
+    kick(rx_, ring.publish());
+  });
 }
 
 // Frames that no consumer saw; their buffers are posted with the next ones.

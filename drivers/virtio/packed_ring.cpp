@@ -63,7 +63,9 @@ void PackedRing::restart(const Settings& settings) {
   free_id_ = oldest_id_ = 0;
   avail_ = published_ = {0, packed::desc_avail}; // both wrap counters start at 1 (2.8.1)
   used_ = {0, both_flags};
-  batch_flags_ = unannounced_ = 0;
+  batch_start_ = 0;
+  unannounced_ = 0;
+  told_ = false;
   batch_open_ = false;
   fault_ = RingFault::none;
   suppress_interrupts();
@@ -80,21 +82,20 @@ void PackedRing::quarantine() {
 
 // ---- the driver gives ----------------------------------------------------------------------------------------------
 
-// The flags of a batch's first slot wait for publish(): until then the device, which polls in ring order, gets no
+// A batch's first slot waits for publish(): until then the device, which polls in ring order, gets no
 // further than to that slot (2.8.21.1).
 inline void PackedRing::place(const Piece& piece, Token id, std::uint16_t flags) {
   // Members first: a store to the ring could be to any of them, for all that the compiler knows.
   Position at = avail_;
-  packed::Descriptor& descriptor = descriptors_[at.slot];
-  const bool first = batch_flags_ == 0;
-  flags |= at.flags;
+  packed::DescriptorWords& descriptor = words()[at.slot];
+  const std::uint64_t rest = packed::len_id_flags(piece.length, id, at.flags | flags);
   at.advance(1, size_);
   avail_ = at;
-  if (first) batch_flags_ = flags;
   descriptor.addr.store(raw(piece.address));
-  descriptor.len.store(piece.length);
-  descriptor.id.store(id);
-  if (!first) descriptor.flags.store(flags);
+  if (batch_start_ != 0)
+    descriptor.len_id_flags.store(rest);
+  else
+    batch_start_ = rest;
 }
 
 /// Enters the chain that was placed as `id` into the books.
@@ -107,16 +108,9 @@ inline void PackedRing::enter(Token id, std::uint16_t slots, std::uint32_t writa
   buffer.count = slots;
 }
 
-Token PackedRing::add_one(const Piece& piece, std::uint16_t flags) {
-  const Token id = free_id_;
-  enter(id, 1, flags == 0 ? 0 : piece.length);
-  place(piece, id, flags);
-  return id;
-}
-
-std::optional<Token> PackedRing::add_list(std::span<const Piece> readable, std::span<const Piece> writable) {
+std::optional<Token> PackedRing::add(std::span<const Piece> readable, std::span<const Piece> writable) {
   const std::size_t count = readable.size() + writable.size();
-  const bool indirect = count <= longest_table_;
+  const bool indirect = count > 1 && count <= longest_table_;
   const std::size_t slots = indirect ? 1 : count;
   if (count == 0 || slots > free_ || broken()) return std::nullopt;
   const Token id = free_id_;
@@ -138,12 +132,11 @@ std::optional<Token> PackedRing::add_list(std::span<const Piece> readable, std::
 
 Piece PackedRing::write_table(Token id, std::span<const Piece> readable, std::span<const Piece> writable) {
   const std::size_t first = std::size_t{id} * indirect_entries_;
-  packed::Descriptor* entry = &tables_.as<packed::Descriptor>()[first];
+  packed::DescriptorWords* entry = &tables_.as<packed::DescriptorWords>()[first];
   const auto write = [&entry](std::span<const Piece> pieces, std::uint16_t flags) {
     for (const Piece& piece : pieces) {
       entry->addr.store(raw(piece.address));
-      entry->len.store(piece.length);
-      entry->flags.store(flags); // nothing but WRITE; the id is not used (2.8.7)
+      entry->len_id_flags.store(packed::len_id_flags(piece.length, 0, flags)); // WRITE or nothing; no id (2.8.7)
       entry++;
     }
   };
@@ -154,27 +147,32 @@ Piece PackedRing::write_table(Token id, std::span<const Piece> readable, std::sp
 }
 
 std::optional<std::uint32_t> PackedRing::publish() {
-  if (batch_flags_ == 0) return std::nullopt;
+  if (batch_start_ == 0) return std::nullopt;
   barrier::before_publish(); // 2.8.21.1.1: everything else of the batch before the flags that expose it
-  descriptors_[published_.slot].flags.store(batch_flags_);
-  batch_flags_ = 0;
+  words()[published_.slot].len_id_flags.store(batch_start_);
+  batch_start_ = 0;
   const int exposed = avail_.slot - published_.slot + (avail_.flags == published_.flags ? 0 : size_);
   unannounced_ = static_cast<std::uint16_t>(std::min(unannounced_ + exposed, int{size_}));
   published_ = avail_;
   barrier::before_suppression_check(); // 2.8.21.3.1: the flags before the look at the device event structure
-  if (!notification_due(0)) return std::nullopt;
+  if (!notification_due()) return std::nullopt;
   return notification();
 }
 
-// Once the driver has nothing else to do, a device that still names a slot which it has used is told, too: it cannot
-// wait for that one. QEMU goes on sending behind the slot that it named when its network was congested for a while.
+// Once the driver has nothing else to do, a device that waits for a slot while chains are in flight is told of them
+// once, whichever slot it names: QEMU keeps the one that it named when its network was congested, however long ago,
+// goes on sending behind it, and sleeps when it has all. One that asks for no more than being told of anything new has
+// been.
 std::optional<std::uint32_t> PackedRing::recheck_notification() {
-  if (broken() || unannounced_ == 0) return std::nullopt;
-  if (!notification_due(size_)) return std::nullopt;
-  return notification();
+  if (broken() || chains_ == 0) return std::nullopt;
+  const std::uint16_t flags = EventSuppression::flags(device_event_->both.load());
+  const bool waits = event_idx_ && flags == packed::event_desc && !told_;
+  if (!waits && (unannounced_ == 0 || flags == packed::event_disable)) return std::nullopt;
+  return force_notification();
 }
 
 std::uint32_t PackedRing::force_notification() {
+  told_ = true;
   unannounced_ = 0;
   return notification();
 }
@@ -186,9 +184,8 @@ std::uint32_t PackedRing::notification() const {
 
 // The device names a slot and its lap (2.8.10). Was it among those made available since the last notification? Older
 // ones than a ring length are used already, so the device cannot wait for them, and the distance is never ambiguous:
-// laps with the same wrap counter are two ring lengths apart. `longest` is how old a slot may be that is used and
-// named all the same.
-bool PackedRing::notification_due(std::uint32_t longest) {
+// laps with the same wrap counter are two ring lengths apart.
+bool PackedRing::notification_due() {
   const std::uint32_t wanted = device_event_->both.load(); // flags and slot in one look
   const std::uint16_t flags = EventSuppression::flags(wanted);
   bool due = flags != packed::event_disable; // the reserved 3 too
@@ -200,10 +197,10 @@ bool PackedRing::notification_due(std::uint32_t longest) {
     const std::uint32_t next = lap_slot(published_.off_wrap());
     const std::uint32_t event_slot = lap_slot(EventSuppression::off_wrap(wanted));
     const std::uint32_t behind = next > event_slot ? next - event_slot : next + 2U * size_ - event_slot;
-    const std::uint32_t in_flight = std::uint32_t{size_} - free_;
-    due = behind <= unannounced_ || (behind > in_flight && behind <= longest);
+    due = behind <= unannounced_;
   }
   if (due) unannounced_ = 0;
+  told_ = due;
   return due;
 }
 

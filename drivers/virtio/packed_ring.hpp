@@ -46,10 +46,37 @@ class PackedRing {
   // The verbs mean what they mean in SplitRing.
   [[nodiscard]] std::uint16_t free() const { return free_; }
   [[nodiscard]] Token next_token() const { return free_id_; }
-  [[nodiscard]] std::optional<Token> add(std::span<const Piece> readable, std::span<const Piece> writable) {
-    if (readable.size() + writable.size() != 1) return add_list(readable, writable);
-    if (free_ == 0 || broken()) return std::nullopt;
-    return readable.empty() ? add_one(writable.front(), packed::desc_write) : add_one(readable.front(), 0);
+  [[nodiscard]] std::optional<Token> add(std::span<const Piece> readable, std::span<const Piece> writable);
+  template <class Produce> std::size_t add_each(std::size_t most, bool device_writes, Produce&& produce) {
+    if (broken()) return 0;
+    Shadow* const shadow = shadow_;
+    packed::DescriptorWords* const ring = words();
+    const std::size_t size = size_;
+    const std::uint16_t write = device_writes ? packed::desc_write : std::uint16_t{0};
+    const std::size_t limit = most < free_ ? most : free_;
+    std::size_t id = free_id_;
+    std::size_t slot = avail_.slot;
+    std::uint16_t flags = avail_.flags | write;
+    std::size_t count = 0;
+    for (; count < limit; count++) {
+      Piece piece;
+      if (!produce(count, static_cast<Token>(id), piece)) break;
+      ring[slot].addr.store(raw(piece.address));
+      const std::uint64_t rest = packed::len_id_flags(piece.length, static_cast<Token>(id), flags);
+      (batch_start_ != 0 ? ring[slot].len_id_flags.store(rest) : void(batch_start_ = rest)); // as in place()
+      Shadow& entry = shadow[id];
+      entry.writable = device_writes ? piece.length : 0;
+      entry.count = 1;
+      id = entry.next;
+      if (++slot != size) continue;
+      slot = 0;
+      flags ^= packed::desc_avail | packed::desc_used;
+    }
+    free_id_ = static_cast<Token>(id);
+    free_ = static_cast<std::uint16_t>(free_ - count);
+    chains_ = static_cast<std::uint16_t>(chains_ + count);
+    avail_ = {static_cast<std::uint16_t>(slot), static_cast<std::uint16_t>(flags & ~write)};
+    return count;
   }
   [[nodiscard]] std::optional<std::uint32_t> publish();
   [[nodiscard]] std::optional<std::uint32_t> recheck_notification();
@@ -99,14 +126,15 @@ class PackedRing {
     }
   };
 
+  [[nodiscard]] packed::DescriptorWords* words() const {
+    return reinterpret_cast<packed::DescriptorWords*>(descriptors_);
+  }
   [[nodiscard]] std::size_t events_offset() const { return std::size_t{capacity_} * sizeof(packed::Descriptor); }
-  [[nodiscard]] Token add_one(const Piece& piece, std::uint16_t flags);
-  [[nodiscard]] std::optional<Token> add_list(std::span<const Piece> readable, std::span<const Piece> writable);
   void enter(Token id, std::uint16_t slots, std::uint32_t writable);
   void place(const Piece& piece, Token id, std::uint16_t flags);
   [[nodiscard]] Piece write_table(Token id, std::span<const Piece> readable, std::span<const Piece> writable);
   [[nodiscard]] std::uint32_t notification() const;
-  [[nodiscard]] bool notification_due(std::uint32_t longest);
+  [[nodiscard]] bool notification_due();
   [[nodiscard]] bool used_at(Position at) const;
   [[nodiscard]] bool used_beyond(std::uint16_t offset) const;
   [[nodiscard]] std::size_t take_any_order(std::span<Used> out);
@@ -133,12 +161,13 @@ class PackedRing {
   Position avail_{0, 0};           ///< the next slot to be written
   Position published_{0, 0};       ///< the next slot to be made available: where the batch in preparation starts
   Position used_{0, 0};            ///< the next slot to be used
-  std::uint16_t batch_flags_{0};   ///< of the slot at published_, which wait for publish(); 0: no batch
+  std::uint64_t batch_start_{0};   ///< length, id and flags of the slot at published_ wait for publish(); 0: no batch
   std::uint16_t unannounced_{0};   ///< slots made available since the last notification, at most size_
   Token oldest_id_{0};             ///< IN_ORDER: of the chain to be given back next
   Token batch_last_{0};            ///< IN_ORDER: up to which the used descriptor reaches that was read last
   std::uint32_t batch_length_{0};  ///< and the length in it
   bool batch_open_{false};         ///< its chains are not all handed out
+  bool told_{false};               ///< the device was notified after the newest was exposed
   bool event_idx_{false};
   bool in_order_{false};
   bool notification_data_{false};

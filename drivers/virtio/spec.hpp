@@ -36,11 +36,15 @@ inline constexpr std::uint16_t desc_indirect = 4;
 inline constexpr std::uint16_t avail_no_interrupt = 1;
 inline constexpr std::uint16_t used_no_notify = 1;
 
+/// len (32 bits), flags (16) and next (16) are one word here, so that they take one store.
 struct Descriptor {
   bsp::le64 addr;
-  bsp::le32 len;
-  bsp::le16 flags;
-  bsp::le16 next;
+  bsp::le64 len_flags_next;
+
+  void store(std::uint64_t address, std::uint32_t length, std::uint16_t flags, std::uint16_t next = 0) {
+    addr.store(address);
+    len_flags_next.store(length | std::uint64_t{flags} << 32 | std::uint64_t{next} << 48);
+  }
 };
 static_assert(sizeof(Descriptor) == 16);
 
@@ -93,6 +97,15 @@ struct Descriptor {
   bsp::le16 flags;
 };
 static_assert(sizeof(Descriptor) == 16);
+/// The same for the driver to write: flags that go with their length and id take one store.
+struct [[gnu::may_alias]] DescriptorWords {
+  bsp::le64 addr;
+  bsp::le64 len_id_flags;
+};
+static_assert(sizeof(DescriptorWords) == sizeof(Descriptor));
+constexpr std::uint64_t len_id_flags(std::uint32_t length, std::uint16_t id, std::uint16_t flags) {
+  return length | std::uint64_t{id} << 32 | std::uint64_t{flags} << 48;
+}
 
 /// The driver's and the device's event suppression structure (2.8.14): le16 off_wrap, le16 flags. One word, so that
 /// either side sees the two only as they belong together.

@@ -35,10 +35,10 @@ Written write_chain(split::Descriptor* table, Token at, std::span<const Piece> r
     split::Descriptor& descriptor = table[at];
     at = next_of(at);
     const bool last = --left == 0;
-    descriptor.addr.store(raw(piece.address));
-    descriptor.len.store(piece.length);
-    descriptor.flags.store(last ? flags : static_cast<std::uint16_t>(flags | split::desc_next));
-    descriptor.next.store(last ? Token{0} : at);
+    if (last)
+      descriptor.store(raw(piece.address), piece.length, flags);
+    else
+      descriptor.store(raw(piece.address), piece.length, flags | split::desc_next, at);
   };
   for (const Piece& piece : readable)
     write(piece, 0);
@@ -116,16 +116,7 @@ inline Token SplitRing::queue(std::uint16_t descriptors, std::uint32_t writable,
   return head;
 }
 
-Token SplitRing::add_one(const Piece& piece, std::uint16_t flags) {
-  split::Descriptor& descriptor = descriptors_[free_head_];
-  descriptor.addr.store(raw(piece.address));
-  descriptor.len.store(piece.length);
-  descriptor.flags.store(flags);
-  descriptor.next.store(0);
-  return queue(1, flags == 0 ? 0 : piece.length, shadow_[free_head_].next);
-}
-
-std::optional<Token> SplitRing::add_chain(std::span<const Piece> readable, std::span<const Piece> writable) {
+std::optional<Token> SplitRing::add(std::span<const Piece> readable, std::span<const Piece> writable) {
   const std::size_t count = readable.size() + writable.size();
   if (count > 1 && count <= indirect_limit_) return add_indirect(readable, writable);
   if (count == 0 || count > free_ || broken()) return std::nullopt;
@@ -142,11 +133,8 @@ std::optional<Token> SplitRing::add_indirect(std::span<const Piece> readable, st
   const std::size_t offset = std::size_t{free_head_} * indirect_entries_;
   split::Descriptor* const table = tables_.as<split::Descriptor>().data() + offset;
   const Written chain = write_chain(table, 0, readable, writable, [](Token at) { return static_cast<Token>(at + 1); });
-  split::Descriptor& descriptor = descriptors_[free_head_];
-  descriptor.addr.store(raw(tables_.bus(offset * sizeof(split::Descriptor))));
-  descriptor.len.store(chain.after * std::uint32_t{sizeof(split::Descriptor)});
-  descriptor.flags.store(split::desc_indirect);
-  descriptor.next.store(0);
+  descriptors_[free_head_].store(raw(tables_.bus(offset * sizeof(split::Descriptor))),
+                                 chain.after * std::uint32_t{sizeof(split::Descriptor)}, split::desc_indirect);
   return queue(1, chain.writable, shadow_[free_head_].next);
 }
 
