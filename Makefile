@@ -136,7 +136,7 @@ install-deps-run install-deps-test install-deps-fuzz install-deps-lint: install-
 	$(Q)scripts/install-deps $*
 
 # Flags belong to the objects: a change of flags, board or version rebuilds what it touches.
-FLAGS_ID := $(CXX_TARGET) $(CXXFLAGS) $(CFLAGS_LIBFDT)
+FLAGS_ID = $(CXX_TARGET) $(OPTIMISE) $(CXXFLAGS) $(CFLAGS_LIBFDT)
 .PHONY: force
 $(SHARED)/flags: force
 	@mkdir -p $(@D); echo '$(subst ','"'"',$(FLAGS_ID))' | cmp -s - $@ || echo '$(subst ','"'"',$(FLAGS_ID))' > $@
@@ -146,8 +146,8 @@ $(OUT)/flags: force
 $(SHARED)/version.hpp: force
 	@mkdir -p $(@D); echo '#define NETBSP_VERSION "$(VERSION)"' | cmp -s - $@ || echo '#define NETBSP_VERSION "$(VERSION)"' > $@
 
-# Speed matters where frames and interrupts pass, size everywhere else.
-OPTIMISE := -Os
+# Speed matters where frames and interrupts pass, size everywhere else: there even prologues are shared (-msave-restore).
+OPTIMISE := -Os -msave-restore
 $(addprefix $(SHARED)/,drivers/virtio/split_ring.cpp.o drivers/virtio/packed_ring.cpp.o drivers/net/virtio_net_rx.cpp.o \
     drivers/net/virtio_net_tx.cpp.o drivers/irqchip/plic.cpp.o shell/bench_loops.cpp.o) $(OUT)/bsp/trap.cpp.o: OPTIMISE := -O2
 

@@ -80,8 +80,8 @@ class Bench {
   std::uint64_t notifications_{0};
 };
 
-/// How long a device may keep frames without giving any back, or refuse new ones. The driver's watchdog, which may still
-/// help, takes up to two seconds.
+/// How long a device may keep frames without giving any back, or refuse new ones. The driver's watchdog, which may
+/// still help, takes up to two seconds.
 inline constexpr std::uint64_t bench_patience_ms = 3000;
 
 /// Frames in memory that devices read, each with its request. They go out a group at a time; a group is used again when
