@@ -151,7 +151,8 @@ std::size_t FakeNetDevice::receive(std::span<net::RxFrame> out) {
       frame.more.push_back(
           {bytes + at, {}, static_cast<std::uint32_t>(std::min(frame.first, frame.bytes.size() - at))});
     net::RxFrame& handle = out[count++] = frame.like;
-    handle.first = {bytes, bsp::BusAddress{0x5000'0000 + buffer * 0x1'0000ULL}, static_cast<std::uint32_t>(std::min(frame.first, frame.bytes.size()))};
+    handle.first = {bytes, bsp::BusAddress{0x5000'0000 + buffer * 0x1'0000ULL},
+                    static_cast<std::uint32_t>(std::min(frame.first, frame.bytes.size()))};
     handle.more = frame.more;
     handle.length = static_cast<std::uint32_t>(frame.bytes.size());
     handle.buffer = buffer;
