@@ -36,7 +36,7 @@ void DmaArena::assign(std::span<std::byte> memory, BusAddress bus) {
   bus_ = bus;
 }
 
-Result<DmaBuffer> DmaArena::allocate(std::size_t size, std::size_t alignment) {
+Result<DmaBuffer> DmaArena::allocate(std::size_t size, std::size_t alignment, Content content) {
   if (size == 0 || !std::has_single_bit(alignment)) return fail(Error::invalid_argument);
   // Aligning the bus address aligns the CPU address too as long as both ranges share the alignment of a page.
   const std::uint64_t start = raw(bus_) + top_;
@@ -45,7 +45,7 @@ Result<DmaBuffer> DmaArena::allocate(std::size_t size, std::size_t alignment) {
   if (offset > memory_.size() || size > memory_.size() - offset) return fail(Error::out_of_dma_memory);
   top_ = offset + size;
   std::byte* const data = memory_.data() + offset;
-  std::memset(data, 0, size);
+  if (content == Content::zeros) std::memset(data, 0, size);
   return DmaBuffer{this, {data, size}, bus_ + offset};
 }
 

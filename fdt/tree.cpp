@@ -21,34 +21,31 @@ tl::unexpected<Error> fail(Error error) {
   return tl::unexpected<Error>{error};
 }
 
-/// The chain of nodes from the root down to the one at `target`.
-struct Lineage {
-  int offsets[max_depth];
-  int depth{0}; ///< of the target; 0 for the root
-};
-
-/// False if `target` is no node of the tree.
-bool find_lineage(const void* blob, int target, Lineage& out) {
-  int depth = 0;
-  for (int offset = 0; offset >= 0; offset = fdt_next_node(blob, offset, &depth)) {
-    if (depth < 0 || depth >= max_depth) return false;
-    out.offsets[depth] = offset;
-    if (offset == target) {
-      out.depth = depth;
-      return true;
-    }
-  }
-  return false;
+/// Property at `offset`, where fdt_next_tag() has seen one that ends inside the block.
+std::optional<Property> property_from(const void* blob, int offset) {
+  const auto* header = static_cast<const struct fdt_property*>(fdt_offset_ptr(blob, offset, property_header_size));
+  int length = 0;
+  const char* name = fdt_get_string(blob, static_cast<int>(fdt32_to_cpu(header->nameoff)), &length);
+  if (name == nullptr) return std::nullopt;
+  return Property{{name, static_cast<std::size_t>(length)},
+                  {reinterpret_cast<const std::byte*>(header->data), fdt32_to_cpu(header->len)}};
 }
 
-/// Property at `offset`, which must be a property tag. libfdt before 1.7 lets a length over 2^31 wrap around, and
-/// reports it as a negative one.
-std::optional<Property> property_from(const void* blob, int offset) {
-  const char* name = nullptr;
-  int length = 0;
-  const void* value = fdt_getprop_by_offset(blob, offset, &name, &length);
-  if (value == nullptr) return std::nullopt;
-  return Property{name, {static_cast<const std::byte*>(value), static_cast<std::size_t>(length)}};
+/// The next of a node's properties, from `at` on, which moves behind it; nullopt behind the last.
+std::optional<Property> take_property(const void* blob, int& at) {
+  while (true) {
+    const int offset = at;
+    const std::uint32_t tag = fdt_next_tag(blob, offset, &at);
+    if (tag == FDT_PROP) return property_from(blob, offset);
+    if (tag != FDT_NOP) return std::nullopt;
+  }
+}
+
+/// Where the contents of the node at `offset` start.
+int behind_name(const void* blob, int offset) {
+  int next = 0;
+  fdt_next_tag(blob, offset, &next);
+  return next;
 }
 
 /// Whether what stands at `offset` is no property, or one whose value ends inside the block. Before libfdt sees it: up
@@ -179,11 +176,44 @@ std::optional<std::string_view> Property::string_at(std::size_t index) const {
   }
 }
 
+Node::Node(const void* root_of) : blob_{root_of}, contents_{behind_name(root_of, 0)} {}
+
+Node Node::ancestor(int depth) const {
+  Node node = *this;
+  node.depth_ = depth;
+  node.contents_ = behind_name(blob_, node.offset());
+  return node;
+}
+
+/// In tree order.
+std::optional<Node> Node::next() const {
+  Node node = *this;
+  while (true) {
+    const int offset = node.contents_;
+    switch (fdt_next_tag(blob_, offset, &node.contents_)) {
+    case FDT_BEGIN_NODE:
+      if (++node.depth_ == max_depth) return std::nullopt;
+      node.lineage_[node.depth_] = offset;
+      return node;
+    case FDT_END_NODE:
+      if (node.depth_-- == 0) return std::nullopt;
+      break;
+    case FDT_PROP:
+    case FDT_NOP:
+      break;
+    default:
+      return std::nullopt;
+    }
+  }
+}
+
 std::string_view Node::name() const {
-  int length = 0;
-  const char* name = fdt_get_name(blob_, offset_, &length);
+  const int start = offset() + static_cast<int>(FDT_TAGSIZE);
+  const auto size = static_cast<unsigned>(contents_ - start); // with one to four zeros
+  const void* name = fdt_offset_ptr(blob_, start, size);
   if (name == nullptr) return {};
-  return {name, static_cast<std::size_t>(length)};
+  const std::string_view padded{static_cast<const char*>(name), size};
+  return padded.substr(0, padded.find('\0'));
 }
 
 std::string_view Node::path(std::span<char> out) const {
@@ -193,22 +223,17 @@ std::string_view Node::path(std::span<char> out) const {
     if (count != 0) std::memcpy(out.data() + used, text.data(), count);
     used += count;
   };
-  Lineage line;
-  if (!find_lineage(blob_, offset_, line)) return {};
-  if (line.depth == 0) append("/");
-  for (int level = 1; level <= line.depth; level++) {
+  if (depth_ == 0) append("/");
+  for (int depth = 1; depth <= depth_; depth++) {
     append("/");
-    append(Node{blob_, line.offsets[level]}.name());
+    append(ancestor(depth).name());
   }
   return {out.data(), used};
 }
 
 Result<Property> Node::property(std::string_view name) const {
-  // Not fdt_getprop(): the name in the result must live in the blob, not with the caller.
-  for (int at = fdt_first_property_offset(blob_, offset_); at >= 0; at = fdt_next_property_offset(blob_, at)) {
-    const auto property = property_from(blob_, at);
-    if (property && property->name() == name) return *property;
-  }
+  for (int at = contents_; const auto property = take_property(blob_, at);)
+    if (property->name() == name) return *property;
   return fail(Error::no_such_property);
 }
 
@@ -237,35 +262,37 @@ bool Node::is_enabled() const {
 }
 
 Result<Node> Node::parent() const {
-  Lineage line;
-  if (!find_lineage(blob_, offset_, line) || line.depth == 0) return fail(Error::no_such_node);
-  return Node{blob_, line.offsets[line.depth - 1]};
+  if (depth_ == 0) return fail(Error::no_such_node);
+  return ancestor(depth_ - 1);
 }
 
 std::optional<Node> Node::first_child() const {
-  const int child = fdt_first_subnode(blob_, offset_);
-  if (child < 0) return std::nullopt;
-  return Node{blob_, child};
+  const auto node = next();
+  return node && node->depth_ > depth_ ? node : std::nullopt;
 }
 
 std::optional<Node> Node::next_sibling() const {
-  const int sibling = fdt_next_subnode(blob_, offset_);
-  if (sibling < 0) return std::nullopt;
-  return Node{blob_, sibling};
+  auto node = next();
+  while (node && node->depth_ > depth_)
+    node = node->next();
+  return node && node->depth_ == depth_ ? node : std::nullopt;
 }
 
 std::optional<Node> Node::child(std::string_view name) const {
   if (name.empty()) return std::nullopt;
-  const int child = fdt_subnode_offset_namelen(blob_, offset_, name.data(), static_cast<int>(name.size()));
-  if (child < 0) return std::nullopt;
-  return Node{blob_, child};
+  const bool any_address = name.find('@') == std::string_view::npos;
+  for (auto node = first_child(); node; node = node->next_sibling()) {
+    const std::string_view full = node->name();
+    if (full == name || (any_address && full.substr(0, full.find('@')) == name)) return node;
+  }
+  return std::nullopt;
 }
 
 std::optional<Property> Node::property_at(std::size_t index) const {
-  int at = fdt_first_property_offset(blob_, offset_);
-  for (; at >= 0 && index > 0; index--)
-    at = fdt_next_property_offset(blob_, at);
-  return at < 0 ? std::nullopt : property_from(blob_, at);
+  int at = contents_;
+  for (; index > 0; index--)
+    if (!take_property(blob_, at)) return std::nullopt;
+  return take_property(blob_, at);
 }
 
 Result<Tree> Tree::create(const void* blob, std::size_t limit) {
@@ -301,16 +328,16 @@ Result<Node> Tree::find(std::string_view path) const {
 }
 
 Result<Node> Tree::by_phandle(std::uint32_t phandle) const {
-  const int offset = fdt_node_offset_by_phandle(blob_, phandle);
-  if (offset < 0) return fail(Error::bad_phandle);
-  return Node{blob_, offset};
+  if (phandle == 0 || phandle == UINT32_MAX) return fail(Error::bad_phandle);
+  for (std::optional<Node> node = root(); node; node = node->next())
+    for (int at = node->contents_; const auto property = take_property(blob_, at);)
+      if (property->name() == "phandle" || property->name() == "linux,phandle")
+        if (property->bytes().size() == 4 && property->cell(0) == phandle) return *node;
+  return fail(Error::bad_phandle);
 }
 
 std::optional<Node> Tree::next(std::optional<Node> after) const {
-  if (!after) return root();
-  const int offset = fdt_next_node(blob_, after->offset_, nullptr);
-  if (offset < 0) return std::nullopt;
-  return Node{blob_, offset};
+  return after ? after->next() : root();
 }
 
 std::optional<std::string_view> Tree::alias(std::string_view name) const {

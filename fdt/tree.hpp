@@ -65,7 +65,7 @@ class Property {
   std::span<const std::byte> bytes_{};
 };
 
-/// A node; valid as long as its tree.
+/// A node, and which nodes it lies in, so that the way up costs no walk; valid as long as its tree.
 class Node {
  public:
   /// "serial@10000000"; the root's name is empty.
@@ -91,14 +91,18 @@ class Node {
   [[nodiscard]] std::optional<Property> property_at(std::size_t index) const;
   [[nodiscard]] Tree tree() const;
   /// Where the node stands in the structure block: tells nodes of one tree apart.
-  [[nodiscard]] int offset() const { return offset_; }
-  bool operator==(const Node&) const = default;
+  [[nodiscard]] int offset() const { return lineage_[depth_]; }
+  bool operator==(const Node& other) const { return blob_ == other.blob_ && offset() == other.offset(); }
 
  private:
   friend class Tree;
-  constexpr Node(const void* blob, int offset) : blob_{blob}, offset_{offset} {}
+  explicit Node(const void* root_of);
+  [[nodiscard]] Node ancestor(int depth) const;
+  [[nodiscard]] std::optional<Node> next() const;
   const void* blob_;
-  int offset_;
+  int contents_;             ///< where its properties start, behind its name
+  int depth_{0};             ///< 0 for the root
+  int lineage_[max_depth]{}; ///< the offsets of the nodes from the root down to this one
 };
 
 class Tree {
@@ -107,7 +111,7 @@ class Tree {
   /// aligned to 8 bytes, as the specification asks. Errors: not_a_tree, truncated, bad_structure, too_deep.
   [[nodiscard]] static Result<Tree> create(const void* blob, std::size_t limit = 16u << 20);
 
-  [[nodiscard]] Node root() const { return Node{blob_, 0}; }
+  [[nodiscard]] Node root() const { return Node{blob_}; }
   /// By full path ("/soc/serial@10000000"; a component without unit address finds the first of that name) or by alias
   /// ("serial0", "i2c0/clock@68"). An alias must stand for a full path, not for another alias.
   [[nodiscard]] Result<Node> find(std::string_view path) const;

@@ -190,7 +190,8 @@ extern "C" [[noreturn]] void netbsp_main(std::uint64_t hart, const void* dtb) {
   }
 
   bsp::DmaBuffer capture; // of the arena, though no device reaches for it: it is the only memory of this size
-  if (auto buffer = app.arena.allocate(board::capture_bytes, 64)) capture = std::move(*buffer);
+  if (auto buffer = app.arena.allocate(board::capture_bytes, 64, bsp::DmaArena::Content::as_found))
+    capture = std::move(*buffer);
   shell::NetService service{app.interfaces.devices(), capture.bytes()};
   shell::System system{.console = console,
                        .interfaces = app.interfaces.devices(),

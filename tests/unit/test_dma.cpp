@@ -28,6 +28,12 @@ TEST(DmaArena, HandsOutZeroedAlignedBlocks) {
   LONGS_EQUAL(0x8000'0000 + (second.data() - memory.data()), bsp::raw(second.bus()));
 }
 
+TEST(DmaArena, LeavesABlockAsFoundOnRequest) {
+  DmaBuffer block = *arena.allocate(100, 64, DmaArena::Content::as_found);
+  for (const std::byte byte : block.bytes())
+    LONGS_EQUAL(0xa5, static_cast<int>(byte));
+}
+
 TEST(DmaArena, RefusesWhatDoesNotFitAndStaysUsable) {
   CHECK(arena.allocate(16385, 1).error() == bsp::Error::out_of_dma_memory);
   CHECK(arena.allocate(SIZE_MAX, 1).error() == bsp::Error::out_of_dma_memory);
