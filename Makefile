@@ -311,6 +311,7 @@ format:
 
 # ---- the rest ---------------------------------------------------------------------------------------------------------
 .PHONY: size clean help
+$(OUT)/netbsp.elf: | $(filter images,$(MAKECMDGOALS)) # which builds it too
 size: $(OUT)/netbsp.elf
 	$(Q)$(SIZE) -A -d $< | awk '/^\.(text|rodata|data|bss|stacks|boot|header)/ {print}'
 	$(Q)$(SIZE) $<

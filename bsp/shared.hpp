@@ -28,12 +28,33 @@ template <std::unsigned_integral T> [[nodiscard]] inline T load_once(const T& wo
   return static_cast<const volatile T&>(word);
 }
 
+/// The same for a loop where each instruction counts: GCC 12 extends what it loaded from a volatile word, or is about
+/// to store there, with two more instructions; from or to a whole register it needs none.
+[[nodiscard]] inline std::uint64_t load_once_wide(const std::uint32_t& word) {
+#if defined(__riscv)
+  std::uint64_t value = 0;
+  asm volatile("lwu %0, %1" : "=r"(value) : "m"(word));
+  return value;
+#else
+  return load_once(word);
+#endif
+}
+
 /// One store of exactly sizeof(T) bytes.
 template <std::unsigned_integral T> inline void store_once(T& word, T value) {
 #if !defined(__riscv)
   host::on_shared_store(&word, sizeof(T));
 #endif
   static_cast<volatile T&>(word) = value;
+}
+
+/// The low 16 bits of `value`, as load_once_wide().
+inline void store_once_low(std::uint16_t& word, std::uint64_t value) {
+#if defined(__riscv)
+  asm volatile("sh %1, %0" : "=m"(word) : "r"(value));
+#else
+  store_once(word, static_cast<std::uint16_t>(value));
+#endif
 }
 
 } // namespace bsp

@@ -87,7 +87,7 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   [[nodiscard]] std::string_view name() const override { return config_.name; }
   [[nodiscard]] MacAddress mac() const override { return mac_; }
   [[nodiscard]] Link link() const override { return link_; }
-  [[nodiscard]] std::uint16_t mtu() const override { return mtu_limit_ < device_mtu_ ? mtu_limit_ : device_mtu_; }
+  [[nodiscard]] std::uint16_t mtu() const override { return mtu_; }
   [[nodiscard]] std::uint16_t device_mtu() const override { return device_mtu_; }
   [[nodiscard]] bsp::Result<void> set_mtu(std::uint16_t mtu) override;
   [[nodiscard]] NetStats stats() const override;
@@ -158,9 +158,8 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   };
   /// The fields of a received header that say what kind of frame it is.
   struct HeaderStart {
-    std::uint16_t buffers; ///< 1 without MRG_RXBUF
-    std::uint8_t flags;
-    std::uint8_t type;
+    std::uint16_t flags_type; ///< flags, and above them gso_type
+    std::uint16_t buffers;    ///< 1 without MRG_RXBUF
   };
   /// A transmit chain in flight, by token.
   struct TxSlot {
@@ -277,18 +276,24 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   void note_fault(const Queue& queue);
 
   // Data path (virtio_net_rx.cpp, virtio_net_tx.cpp).
-  void kick(Queue& queue, std::optional<std::uint32_t> notification);
+  [[gnu::always_inline]] void kick(Queue& queue, std::optional<std::uint32_t> notification) {
+    if (!notification) return;
+    queue.doorbell.ring(*notification);
+    stats_.notifications++;
+  }
   [[nodiscard]] bool post_buffer(std::uint16_t buffer);
   void post_all_buffers();
   template <class Ring> [[nodiscard]] std::size_t receive_from(Ring& ring, std::span<RxFrame> out);
   /// Whether buffers can be taken: while the consumer holds all segment blocks, only those of a frame that has one.
   [[nodiscard]] bool can_receive() const { return !mergeable_ || free_block_count_ + assembly_.missing != 0; }
-  [[nodiscard]] std::size_t take_plain(std::span<const virtio::Used> used, std::span<RxFrame> out,
-                                       std::optional<HeaderStart>& seen);
-  [[nodiscard]] bool take_buffer(const virtio::Used& used, std::size_t rest, const std::optional<HeaderStart>& seen,
+  template <class Ring>
+  [[nodiscard]] std::size_t receive_plain(Ring& ring, std::span<RxFrame> out, std::optional<HeaderStart>& seen);
+  template <class Ring>
+  [[nodiscard]] bool receive_any(Ring& ring, const std::optional<HeaderStart>& seen, RxFrame& out, std::size_t& frames);
+  void settle_receive();
+  [[nodiscard]] bool take_buffer(const virtio::Used& used, const std::optional<HeaderStart>& seen, RxFrame& out);
+  [[nodiscard]] bool start_frame(std::uint16_t buffer, std::uint32_t length, const std::optional<HeaderStart>& seen,
                                  RxFrame& out);
-  [[nodiscard]] bool start_frame(std::uint16_t buffer, std::uint32_t length, std::size_t rest,
-                                 const std::optional<HeaderStart>& seen, RxFrame& out);
   [[nodiscard]] bool continue_frame(std::uint16_t buffer, std::uint32_t length, RxFrame& out);
   [[nodiscard]] static HeaderStart read_start(const std::byte* start, bool mergeable);
   [[nodiscard]] bool read_header(const std::byte* start, const HeaderStart& seen, RxFrame& frame);
@@ -302,8 +307,11 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   template <class Ring> [[nodiscard]] std::size_t post_plain(Ring& ring, std::span<const RxFrame> frames);
   [[nodiscard]] std::uint16_t buffer_of(const Segment& segment) const;
   template <class Ring> [[nodiscard]] std::size_t queue_plain(Ring& ring, std::span<const TxRequest> requests);
+  template <class Ring> [[nodiscard]] std::size_t send_one(Ring& ring, std::span<const TxRequest> requests);
   template <class Ring> [[nodiscard]] std::size_t send_on(Ring& ring, std::span<const TxRequest> requests);
+  template <class Ring> [[nodiscard]] bool queue_checked(Ring& ring, const TxRequest& request);
   template <class Ring> [[nodiscard]] bool queue_request(Ring& ring, const TxRequest& request);
+  template <class Ring> [[nodiscard]] std::size_t reclaim_plain(Ring& ring, std::span<TxCompletion> out);
   template <class Ring> [[nodiscard]] std::size_t reclaim_from(Ring& ring, std::span<TxCompletion> out);
   [[nodiscard]] bsp::Result<void> check_offload(const TxRequest& request, std::uint64_t total) const;
   void write_header(std::byte* at, const TxRequest& request, std::uint32_t total) const;
@@ -319,13 +327,13 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   OfferLimits limits_{}; ///< what the configuration says of the features offered
   std::uint16_t header_size_{virtio_net::header_size};
   bool interrupt_attached_{false};
-  bool memory_is_lent_{false}; ///< the device was told of our memory, and no reset has been confirmed since
-  bool split_header_{false};   ///< legacy without ANY_LAYOUT: the header in a descriptor of its own (5.1.6.6)
-  bool mergeable_{false};      ///< MRG_RXBUF was accepted
-  bool has_hash_{false};       ///< HASH_REPORT was accepted
-  bool sends_gso_{false};      ///< a HOST_TSO4/6, UFO or USO feature was accepted
-
-  NetSettings settings_;
+  bool memory_is_lent_{false};          ///< the device was told of our memory, and no reset has been confirmed since
+  bool split_header_{false};            ///< legacy without ANY_LAYOUT: the header in a descriptor of its own (5.1.6.6)
+  bool mergeable_{false};               ///< MRG_RXBUF was accepted
+  bool has_hash_{false};                ///< HASH_REPORT was accepted
+  bool sends_plain_{false};             ///< a frame may go with its whole header in front of it, in one descriptor
+  std::uint16_t plain_hdr_len_mask_{0}; ///< all ones if hdr_len is to say how long a frame is (write_header())
+  bool sends_gso_{false};               ///< a HOST_TSO4/6, UFO or USO feature was accepted
 
   // In the order in which their memory is taken: the arena gets it back in reverse.
   Queue rx_;
@@ -354,6 +362,7 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   Link link_{};
   std::uint16_t device_mtu_{default_mtu};
   std::uint16_t mtu_limit_{UINT16_MAX}; ///< set by set_mtu()
+  std::uint16_t mtu_{default_mtu};      ///< the smaller of the two
 
   NetStats stats_{};
   NetListener listener_{};
@@ -373,6 +382,8 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   bool interrupts_armed_{false};  ///< prepare_idle() found nothing to do, and no interrupt has come since
   bool interrupts_proven_{false}; ///< the device has interrupted for used buffers
   bool interrupts_lost_{false};   ///< used buffers came without, more than once
+
+  NetSettings settings_; // behind what the data path uses: the offsets of that stay small
 
   /// Written in interrupt context, read and cleared by the main loop.
   struct {

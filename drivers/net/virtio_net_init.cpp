@@ -150,8 +150,10 @@ void VirtioNet::take_features(FeatureSet accepted) {
   has_hash_ = accepted.has(Feature::net_hash_report);
   if (has_hash_) header_size_ = virtio_net::hash_header_size;
   split_header_ = transport_.legacy() && !accepted.has(Feature::any_layout);
+  sends_plain_ = header_size_ == virtio_net::header_size && !split_header_;
   sends_gso_ = !((accepted & FeatureSet{Feature::net_host_tso4, Feature::net_host_tso6, Feature::net_host_ufo,
                                         Feature::net_host_uso}) == FeatureSet{});
+  plain_hdr_len_mask_ = sends_gso_ ? UINT16_MAX : std::uint16_t{0};
 }
 
 // ---- memory and queues
@@ -285,6 +287,7 @@ Result<void> VirtioNet::read_config() {
   take_link(fields);
   const bool limited = accepted_.has(Feature::net_mtu) && fields.mtu >= min_mtu && fields.mtu <= largest_mtu();
   device_mtu_ = limited ? fields.mtu : default_mtu;
+  mtu_ = std::min(mtu_limit_, device_mtu_);
   return {};
 }
 

@@ -15,8 +15,6 @@ namespace log = bsp::log;
 
 namespace {
 
-constexpr std::size_t batch = 32;
-
 /// Recoveries in a row before giving up, and how long a device must behave to start counting anew.
 constexpr unsigned max_recoveries = 8;
 constexpr std::uint64_t good_behaviour_us = 1'000'000;
@@ -249,19 +247,16 @@ Result<void> VirtioNet::reset() {
 // What the device has finished already is accounted for before it is reset: sent frames are sent, frames that nobody
 // will receive are dropped.
 void VirtioNet::harvest() {
-  virtio::Used used[batch];
-  while (const std::size_t count = tx_.ring.take_used(used))
-    for (std::size_t i = 0; i < count; i++)
-      if (complete(used[i], finished_[finished_count_])) finished_count_++;
-  while (const std::size_t count = rx_.ring.take_used(used)) {
-    for (std::size_t i = 0; i < count; i++) {
-      RxFrame frame;
-      if (state_ != State::live || !take_buffer(used[i], count - i - 1, std::nullopt, frame)) continue;
-      stats_.rx_packets--;
-      stats_.rx_bytes -= frame.length;
-      stats_.rx_dropped++;
-      give_back_to_nobody(frame);
-    }
+  virtio::Used used;
+  while (tx_.ring.take_used({&used, 1}) != 0)
+    if (complete(used, finished_[finished_count_])) finished_count_++;
+  while (state_ == State::live && rx_.ring.take_used({&used, 1}) != 0) {
+    RxFrame frame;
+    if (!take_buffer(used, std::nullopt, frame)) continue;
+    stats_.rx_packets--;
+    stats_.rx_bytes -= frame.length;
+    stats_.rx_dropped++;
+    give_back_to_nobody(frame);
   }
 }
 
@@ -360,7 +355,7 @@ void VirtioNet::clear_stats() {
 
 Result<void> VirtioNet::set_mtu(std::uint16_t mtu) {
   if (mtu < min_mtu || mtu > device_mtu_) return bsp::fail(Error::invalid_argument);
-  mtu_limit_ = mtu;
+  mtu_ = mtu_limit_ = mtu;
   return {};
 }
 

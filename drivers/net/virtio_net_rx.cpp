@@ -19,8 +19,6 @@ using virtio_net::Header;
 
 namespace {
 
-constexpr std::size_t batch = 32;
-
 void count_one(std::atomic<std::uint64_t>& counter) {
   // A single writer: load and store is enough, and cheaper than an atomic addition.
   counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -87,16 +85,22 @@ bool VirtioNet::reject(std::uint64_t NetStats::*cause) {
 
 /// What every frame's header is asked for, each field once.
 inline VirtioNet::HeaderStart VirtioNet::read_start(const std::byte* start, bool mergeable) {
-  const auto& header = *reinterpret_cast<const Header*>(start);
-  return {mergeable ? header.num_buffers.load() : std::uint16_t{1}, bsp::load_once(header.flags),
-          bsp::load_once(header.gso_type)};
+  struct Words {
+    bsp::le16 flags_type;
+    bsp::le16 other[4];
+    bsp::le16 num_buffers;
+  };
+  static_assert(sizeof(Words) == sizeof(Header) && offsetof(Header, flags) == 0 && offsetof(Header, gso_type) == 1 &&
+                offsetof(Header, num_buffers) == offsetof(Words, num_buffers));
+  const auto& header = *reinterpret_cast<const Words*>(start);
+  return {header.flags_type.load(), mergeable ? header.num_buffers.load() : std::uint16_t{1}};
 }
 
 /// The rest of what the header says, each field once. False if it cannot be, its cause counted.
 bool VirtioNet::read_header(const std::byte* start, const HeaderStart& seen, RxFrame& frame) {
   const auto& header = *reinterpret_cast<const Header*>(start);
-  const std::uint8_t flags = seen.flags; // unknown bits are ignored (5.1.6.4.2)
-  const std::uint8_t type = seen.type;
+  const auto flags = static_cast<std::uint8_t>(seen.flags_type); // unknown bits are ignored (5.1.6.4.2)
+  const auto type = static_cast<std::uint8_t>(seen.flags_type >> 8);
   if (accepted_.has(Feature::net_hash_report)) {
     const auto& hash = *reinterpret_cast<const virtio_net::HashReport*>(start + sizeof(Header));
     const std::uint16_t report = hash.report.load();
@@ -143,10 +147,9 @@ bool VirtioNet::finish_frame(RxFrame& frame) {
   return true;
 }
 
-/// The first buffer of a frame, which holds its header; `rest`: used buffers behind it that were taken already.
-/// `seen` is what was read of its header before, if it was.
-bool VirtioNet::start_frame(std::uint16_t buffer, std::uint32_t length, std::size_t rest,
-                            const std::optional<HeaderStart>& seen, RxFrame& out) {
+/// The first buffer of a frame, which holds its header; `seen` is what was read of it before, if it was.
+bool VirtioNet::start_frame(std::uint16_t buffer, std::uint32_t length, const std::optional<HeaderStart>& seen,
+                            RxFrame& out) {
   std::byte* const start = rx_memory_.data() + buffer * rx_buffer_bytes_;
   bsp::sync_for_cpu({start, length});
   out = RxFrame{};
@@ -157,7 +160,7 @@ bool VirtioNet::start_frame(std::uint16_t buffer, std::uint32_t length, std::siz
   const HeaderStart head = seen ? *seen : read_start(start, mergeable_);
   const std::uint16_t buffers = head.buffers;
   if (buffers == 0) return reject(&NetStats::rx_num_buffers_invalid);
-  if (buffers - 1U > rest + rx_.ring.chains_in_flight()) {
+  if (buffers - 1U > rx_.ring.chains_in_flight()) {
     start_recovery("num_buffers impossible"); // where the next frame starts is unknown
     return reject(&NetStats::rx_num_buffers_invalid);
   }
@@ -215,7 +218,7 @@ std::uint16_t VirtioNet::buffer_of(const Segment& segment) const {
 }
 
 /// True if the used buffer completes a frame, which is in `out` then. The buffer is nobody's unless a frame holds it.
-bool VirtioNet::take_buffer(const Used& used, std::size_t rest, const std::optional<HeaderStart>& seen, RxFrame& out) {
+bool VirtioNet::take_buffer(const Used& used, const std::optional<HeaderStart>& seen, RxFrame& out) {
   const std::uint16_t buffer = rx_buffer_of_[used.token];
   rx_buffers_[buffer].owner = BufferOwner::nobody;
   const bool first = assembly_.missing == 0;
@@ -226,88 +229,92 @@ bool VirtioNet::take_buffer(const Used& used, std::size_t rest, const std::optio
     drop_assembly();
     return reject(used.length < least ? &NetStats::rx_length_under_header : &NetStats::rx_length_over_buffer);
   }
-  return first ? start_frame(buffer, used.length, rest, seen, out) : continue_frame(buffer, used.length, out);
+  return first ? start_frame(buffer, used.length, seen, out) : continue_frame(buffer, used.length, out);
 }
 
-/// What most frames are: one buffer, and nothing in the header. Stops at the first that is anything else; if its header
-/// said so, `seen` holds what was read of it.
-[[gnu::noinline]] std::size_t VirtioNet::take_plain(std::span<const Used> used, std::span<RxFrame> out,
-                                                    std::optional<HeaderStart>& seen) {
-  if (has_hash_ || assembly_.missing != 0 || state_ != State::live) return 0;
+/// What most frames are: one buffer, and nothing in the header. Stops before the first that is anything else; if its
+/// header said so, `seen` holds what was read of it.
+template <class Ring>
+[[gnu::always_inline]] inline std::size_t VirtioNet::receive_plain(Ring& ring, std::span<RxFrame> out,
+                                                                   std::optional<HeaderStart>& seen) {
+  if (has_hash_ || assembly_.missing != 0) return 0;
   RxBuffer* const buffers = rx_buffers_.data();
   const std::uint16_t* const buffer_of_token = rx_buffer_of_.data();
   std::byte* const memory = rx_memory_.data();
-  const bsp::BusAddress bus = rx_memory_.bus();
+  const std::uint64_t to_bus = raw(rx_memory_.bus()) - reinterpret_cast<std::uintptr_t>(memory);
   const std::size_t buffer_bytes = rx_buffer_bytes_;
-  const std::uint16_t header_size = header_size_;
-  const std::size_t room = rx_frame_limit_ - ethernet_header_size;
+  const std::size_t header_size = header_size_;
+  // What is longer than its buffer is too long for this, too.
+  const std::size_t room = std::min(rx_frame_limit_, buffer_bytes - header_size) - ethernet_header_size;
   const bool mergeable = mergeable_;
+  RxFrame* frame = out.data();
   std::uint64_t bytes = 0;
-  std::size_t count = 0;
-  for (; count < used.size() && count < out.size(); count++) {
-    const Used& entry = used[count];
-    const std::size_t length = entry.length - header_size;
-    if (entry.length > entry.writable || length - ethernet_header_size > room) break; // also if it is shorter than that
-    const std::uint16_t buffer = buffer_of_token[entry.token];
-    const std::size_t offset = buffer * buffer_bytes;
-    const std::byte* const start = memory + offset;
-    bsp::sync_for_cpu({start, entry.length});
+  const std::size_t count = ring.take_each(out.size(), [&](std::size_t token, std::size_t used_length) {
+    const std::size_t length = used_length - header_size;
+    if (length - ethernet_header_size > room) return false; // also if it is shorter than that
+    const std::size_t buffer = buffer_of_token[token];
+    std::byte* const start = memory + buffer * buffer_bytes;
+    bsp::sync_for_cpu({start, used_length});
     const HeaderStart head = read_start(start, mergeable);
-    if (head.buffers != 1 || (head.flags | head.type) != 0) {
+    if (head.flags_type != 0 || head.buffers != 1) {
       seen = head;
-      break;
+      return false;
     }
     buffers[buffer].owner = BufferOwner::consumer;
-    RxFrame& frame = out[count];
-    frame.first.data = memory + offset + header_size;
-    frame.first.bus = bus + (offset + header_size);
-    frame.first.length = frame.length = static_cast<std::uint32_t>(length);
-    frame.more = {};
-    frame.buffer = buffer;
-    frame.headroom = header_size;
+    frame->first.data = start + header_size;
+    frame->first.bus = bsp::BusAddress{reinterpret_cast<std::uintptr_t>(start + header_size) + to_bus};
+    frame->first.length = static_cast<std::uint32_t>(length);
+    frame->length = static_cast<std::uint32_t>(length);
+    frame->more = {};
+    frame->buffer = static_cast<std::uint16_t>(buffer);
+    frame->headroom = static_cast<std::uint16_t>(header_size);
     // Nothing is known beside: the rest is zero. GCC 12 does not merge these stores by itself.
     constexpr std::size_t known = offsetof(RxFrame, checksum);
     static_assert(known % alignof(RxFrame) == 0);
-    std::memset(__builtin_assume_aligned(&frame.checksum, alignof(RxFrame)), 0, sizeof frame - known);
+    std::memset(__builtin_assume_aligned(&frame->checksum, alignof(RxFrame)), 0, sizeof *frame - known);
+    frame++;
     bytes += length;
-  }
+    return true;
+  });
   stats_.rx_packets += count;
   stats_.rx_bytes += bytes;
   return count;
 }
 
+/// One used buffer of any kind. False if there is none that can be taken; `frames` counts what it completes.
+template <class Ring>
+[[gnu::noinline]] bool VirtioNet::receive_any(Ring& ring, const std::optional<HeaderStart>& seen, RxFrame& out,
+                                              std::size_t& frames) {
+  Used used;
+  if (!can_receive() || ring.take_used({&used, 1}) == 0) return false;
+  if (take_buffer(used, seen, out)) frames++;
+  return true;
+}
+
 template <class Ring> std::size_t VirtioNet::receive_from(Ring& ring, std::span<RxFrame> out) {
-  Used used[batch];
-  std::size_t taken = 0;
   std::size_t frames = 0;
-  // Bounded by the ring: a device that keeps on giving bad entries does not keep us here. And by the segment blocks:
-  // each used buffer may start a frame that needs one, but for those of the frame that has one already.
-  while (frames < out.size() && taken < ring.size() && state_ == State::live) {
-    const std::size_t blocks = free_block_count_ + assembly_.missing;
-    const std::size_t room = mergeable_ ? std::min(out.size() - frames, blocks) : out.size() - frames;
-    const std::size_t count = ring.take_used({used, std::min(batch, room)});
-    if (count == 0) break;
-    taken += count;
-    for (std::size_t i = 0; i < count; i++) {
-      std::optional<HeaderStart> seen;
-      const std::size_t plain = take_plain({used + i, count - i}, out.subspan(frames), seen);
-      frames += plain;
-      i += plain;
-      if (i == count) break;
-      if (state_ != State::live) { // the device's word counts no more
-        rx_buffers_[rx_buffer_of_[used[i].token]].owner = BufferOwner::nobody;
-        stats_.rx_dropped++;
-      } else if (take_buffer(used[i], count - i - 1, seen, out[frames])) {
-        frames++;
-      }
-    }
+  std::size_t others = 0;
+  for (; state_ == State::live; others++) {
+    std::optional<HeaderStart> seen;
+    frames += receive_plain(ring, out.subspan(frames), seen);
+    // Bounded by the ring: a device that keeps on giving bad entries does not keep us here.
+    if (frames == out.size() || frames + others >= ring.size()) break;
+    if (!receive_any(ring, seen, out[frames], frames)) break;
   }
-  if (ring.broken() && state_ == State::live) note_fault(rx_);
-  if (state_ == State::live && frames < taken) { // rejected buffers go straight back
-    post_all_buffers();
-    kick(rx_, ring.publish());
-  }
+  if (others != 0 || ring.broken()) settle_receive();
   return frames;
+}
+
+/// After buffers that were no plain frames: rejected ones go straight back.
+[[gnu::noinline]] void VirtioNet::settle_receive() {
+  if (rx_.ring.broken() && state_ == State::live) note_fault(rx_);
+  if (state_ == State::live) {
+    post_all_buffers();
+    kick(rx_, rx_.ring.publish());
+    return;
+  }
+  for (Used used; rx_.ring.take_used({&used, 1}) != 0; stats_.rx_dropped++) // the device's word counts no more
+    rx_buffers_[rx_buffer_of_[used.token]].owner = BufferOwner::nobody;
 }
 
 std::size_t VirtioNet::receive(std::span<RxFrame> out) {
@@ -336,7 +343,8 @@ void VirtioNet::free_block(const RxFrame& frame) {
 }
 
 /// Gives back what most frames are: one buffer in one descriptor. Stops at the first that is anything else.
-template <class Ring> [[gnu::noinline]] std::size_t VirtioNet::post_plain(Ring& ring, std::span<const RxFrame> frames) {
+template <class Ring>
+[[gnu::always_inline]] inline std::size_t VirtioNet::post_plain(Ring& ring, std::span<const RxFrame> frames) {
   if (split_header_) return 0;
   RxBuffer* const buffers = rx_buffers_.data();
   std::uint16_t* const buffer_of_token = rx_buffer_of_.data();
@@ -344,16 +352,20 @@ template <class Ring> [[gnu::noinline]] std::size_t VirtioNet::post_plain(Ring& 
   const std::size_t bytes = rx_buffer_bytes_;
   std::byte* const start = rx_memory_.data();
   const std::uint64_t bus = raw(rx_memory_.bus());
-  return ring.add_each(frames.size(), true, [=](std::size_t number, virtio::Token token, Piece& piece) {
-    const RxFrame& frame = frames[number];
-    const std::size_t buffer = frame.buffer;
-    if (!frame.more.empty() || buffer >= buffer_count || buffers[buffer].owner != BufferOwner::consumer) return false;
-    bsp::sync_for_device({start + buffer * bytes, bytes});
-    buffers[buffer].owner = BufferOwner::device;
-    buffer_of_token[token] = static_cast<std::uint16_t>(buffer);
-    piece = {bsp::BusAddress{bus + buffer * bytes}, static_cast<std::uint32_t>(bytes)};
-    return true;
-  });
+  const RxFrame* frame = frames.data();
+  return ring.template add_each<true>(
+      frames.size(), [&](std::size_t token, std::uint64_t& address, std::uint64_t& length) {
+        const std::size_t buffer = frame->buffer;
+        if (!frame->more.empty() || buffer >= buffer_count || buffers[buffer].owner != BufferOwner::consumer)
+          return false;
+        bsp::sync_for_device({start + buffer * bytes, bytes});
+        buffers[buffer].owner = BufferOwner::device;
+        buffer_of_token[token] = static_cast<std::uint16_t>(buffer);
+        address = bus + buffer * bytes;
+        length = bytes;
+        frame++;
+        return true;
+      });
 }
 
 void VirtioNet::release_one(const RxFrame& frame) {

@@ -2,7 +2,9 @@
 // Sending (VIRTIO 1.3, 5.1.6.2): requests are judged, get their header, go to the ring in one batch with at most one
 // notification; what the device used is given back lazily. And what happens before idling.
 #include <algorithm>
+#include <cstring>
 
+#include "bsp/in_register.hpp"
 #include "drivers/net/virtio_net.hpp"
 
 namespace net {
@@ -16,19 +18,12 @@ using virtio_net::Header;
 
 namespace {
 
-constexpr std::size_t batch = 32;
 constexpr std::size_t tcp_header_size = 20;
 constexpr std::size_t udp_header_size = 8;
 /// The CWR bit of the TCP flags: the segment reacts to congestion, which each segment made of it must not repeat.
 constexpr std::byte tcp_cwr{0x80};
 
 } // namespace
-
-void VirtioNet::kick(Queue& queue, std::optional<std::uint32_t> notification) {
-  if (!notification) return;
-  queue.doorbell.ring(*notification);
-  stats_.notifications++;
-}
 
 // ---- judging requests
 // --------------------------------------------------------------------------------------------------
@@ -135,57 +130,79 @@ template <class Ring> bool VirtioNet::queue_request(Ring& ring, const TxRequest&
 /// What most requests are: a frame in one piece, with room for the header, without offload, untagged or short enough to
 /// be tagged. Stops at the first that is anything else.
 template <class Ring>
-[[gnu::noinline]] std::size_t VirtioNet::queue_plain(Ring& ring, std::span<const TxRequest> requests) {
+[[gnu::always_inline]] inline std::size_t VirtioNet::queue_plain(Ring& ring, std::span<const TxRequest> requests) {
   struct Words {
-    bsp::le32 word[3];
+    bsp::le16 flags_type;
+    bsp::le16 hdr_len;
+    bsp::le32 rest[2];
   };
-  static_assert(sizeof(Words) == virtio_net::header_size && offsetof(Header, hdr_len) == 2);
-  if (header_size_ != sizeof(Words) || split_header_) return 0;
+  static_assert(sizeof(Words) == virtio_net::header_size && offsetof(Header, hdr_len) == offsetof(Words, hdr_len));
+  // The headroom and what Offload::any() asks for are one word: an offload makes it larger than any headroom.
+  constexpr std::size_t wishes = offsetof(TxRequest, headroom);
+  static_assert(offsetof(TxRequest, offload) == wishes + 2 && offsetof(Offload, checksum) == 0 &&
+                offsetof(Offload, gso) == 1);
+  if (!sends_plain_) return 0;
   const std::uint64_t payload_limit = mtu();
-  const std::uint64_t hdr_len_mask = sends_gso_ ? 0xffff'0000 : 0; // as in write_header()
+  const std::uint64_t hdr_len_mask = plain_hdr_len_mask_;
   TxSlot* const slots = tx_slots_.data();
-  return ring.add_each(requests.size(), false, [&](std::size_t number, virtio::Token token, Piece& piece) {
-    const TxRequest& request = requests[number];
-    if (request.segments.size() != 1 || request.headroom < sizeof(Words) || request.offload.any()) return false;
-    const Segment& frame = request.segments[0];
-    const std::uint64_t length = frame.length;
-    if (length - ethernet_header_size > payload_limit) return false; // also if it is shorter than that
-    std::byte* const start = frame.data - sizeof(Words);
-    if (reinterpret_cast<std::uintptr_t>(start) % alignof(Words) != 0) return false;
-    Words& header = *reinterpret_cast<Words*>(start);
-    header.word[0].store(static_cast<std::uint32_t>(length << 16 & hdr_len_mask));
-    header.word[1].store(0);
-    header.word[2].store(0);
-    bsp::sync_for_device({frame.data, length});
-    slots[token] = {request.cookie, static_cast<std::uint32_t>(length)};
-    piece = {bsp::BusAddress{raw(frame.bus) - sizeof(Words)}, static_cast<std::uint32_t>(length + sizeof(Words))};
-    return true;
-  });
+  const TxRequest* request = requests.data();
+  return ring.template add_each<false>(
+      requests.size(), [&](std::size_t token, std::uint64_t& address, std::uint64_t& piece_length) {
+        std::uint32_t wish = 0;
+        std::memcpy(&wish, __builtin_assume_aligned(reinterpret_cast<const std::byte*>(request) + wishes, 4), 4);
+        if (request->segments.size() != 1 || wish - sizeof(Words) > UINT16_MAX - sizeof(Words)) return false;
+        const Segment& frame = request->segments[0];
+        const std::uint64_t length = bsp::in_register(frame.length);
+        if (length - ethernet_header_size > payload_limit) return false; // also if it is shorter than that
+        std::byte* const start = frame.data - sizeof(Words);
+        if (reinterpret_cast<std::uintptr_t>(start) % alignof(Words) != 0) return false;
+        Words& header = *reinterpret_cast<Words*>(start);
+        header.flags_type.store(0);
+        header.hdr_len.store_low(length & hdr_len_mask);
+        header.rest[0].store(0);
+        header.rest[1].store(0);
+        bsp::sync_for_device({frame.data, length});
+        slots[token] = {request->cookie, static_cast<std::uint32_t>(length)};
+        address = raw(frame.bus) - sizeof(Words);
+        piece_length = length + sizeof(Words);
+        request++;
+        return true;
+      });
 }
 
-template <class Ring> std::size_t VirtioNet::send_on(Ring& ring, std::span<const TxRequest> requests) {
+/// One request of any kind. False, and counted, if it is not taken.
+template <class Ring> [[gnu::noinline]] bool VirtioNet::queue_checked(Ring& ring, const TxRequest& request) {
+  if (!check_request(request)) {
+    stats_.tx_errors++;
+    return false;
+  }
+  if (queue_request(ring, request)) return true;
+  stats_.tx_ring_full++;
+  return false;
+}
+
+template <class Ring>
+[[gnu::noinline]] std::size_t VirtioNet::send_on(Ring& ring, std::span<const TxRequest> requests) {
   std::size_t taken = 0;
-  for (;;) {
+  for (;; taken++) {
     taken += queue_plain(ring, requests.subspan(taken));
-    if (taken == requests.size()) break;
-    const TxRequest& request = requests[taken];
-    if (!check_request(request)) {
-      stats_.tx_errors++;
-      break;
-    }
-    if (!queue_request(ring, request)) {
-      stats_.tx_ring_full++;
-      break;
-    }
-    taken++;
+    if (taken == requests.size() || !queue_checked(ring, requests[taken])) break;
   }
   kick(tx_, ring.publish());
   return taken;
 }
 
+/// A batch of one, without the loop.
+template <class Ring> inline std::size_t VirtioNet::send_one(Ring& ring, std::span<const TxRequest> requests) {
+  if (queue_plain(ring, requests.first<1>()) == 0) return send_on(ring, requests);
+  kick(tx_, ring.publish());
+  return 1;
+}
+
 std::size_t VirtioNet::send(std::span<const TxRequest> requests) {
   // What a reset left is given back before new requests are taken, so that the list never overflows.
   if (state_ != State::live || finished_count_ != 0) return 0;
+  if (requests.size() == 1) return tx_.ring.visit([&](auto& ring) { return send_one(ring, requests); });
   return tx_.ring.visit([&](auto& ring) { return send_on(ring, requests); });
 }
 
@@ -203,14 +220,29 @@ bool VirtioNet::complete(const Used& used, TxCompletion& out) {
   return false;
 }
 
+/// Gives back what most chains are: one descriptor, and not the driver's own.
+template <class Ring> inline std::size_t VirtioNet::reclaim_plain(Ring& ring, std::span<TxCompletion> out) {
+  const TxSlot* const slots = tx_slots_.data();
+  TxCompletion* completion = out.data();
+  std::uint64_t bytes = 0;
+  const std::size_t done = ring.take_each(out.size(), [&](std::size_t token, std::size_t) {
+    const TxSlot& slot = slots[token];
+    if (slot.cookie == own_cookie) return false;
+    *completion++ = {slot.cookie, true};
+    bytes += slot.bytes;
+    return true;
+  });
+  stats_.tx_packets += done;
+  stats_.tx_bytes += bytes;
+  return done;
+}
+
 template <class Ring> std::size_t VirtioNet::reclaim_from(Ring& ring, std::span<TxCompletion> out) {
-  Used used[batch];
   std::size_t done = 0;
-  while (done < out.size()) {
-    const std::size_t count = ring.take_used({used, std::min(batch, out.size() - done)});
-    if (count == 0) break;
-    for (std::size_t i = 0; i < count; i++)
-      if (complete(used[i], out[done])) done++;
+  for (Used used;;) {
+    done += reclaim_plain(ring, out.subspan(done));
+    if (done == out.size() || ring.take_used({&used, 1}) == 0) break;
+    if (complete(used, out[done])) done++;
   }
   if (ring.broken()) note_fault(tx_);
   return done;

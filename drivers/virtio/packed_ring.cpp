@@ -146,19 +146,6 @@ Piece PackedRing::write_table(Token id, std::span<const Piece> readable, std::sp
           static_cast<std::uint32_t>((readable.size() + writable.size()) * sizeof(packed::Descriptor))};
 }
 
-std::optional<std::uint32_t> PackedRing::publish() {
-  if (batch_start_ == 0) return std::nullopt;
-  barrier::before_publish(); // 2.8.21.1.1: everything else of the batch before the flags that expose it
-  words()[published_.slot].len_id_flags.store(batch_start_);
-  batch_start_ = 0;
-  const int exposed = avail_.slot - published_.slot + (avail_.flags == published_.flags ? 0 : size_);
-  unannounced_ = static_cast<std::uint16_t>(std::min(unannounced_ + exposed, int{size_}));
-  published_ = avail_;
-  barrier::before_suppression_check(); // 2.8.21.3.1: the flags before the look at the device event structure
-  if (!notification_due()) return std::nullopt;
-  return notification();
-}
-
 // Once the driver has nothing else to do, a device that waits for a slot while chains are in flight is told of them
 // once, whichever slot it names: QEMU keeps the one that it named when its network was congested, however long ago,
 // goes on sending behind it, and sleeps when it has all. One that asks for no more than being told of anything new has
@@ -175,33 +162,6 @@ std::uint32_t PackedRing::force_notification() {
   told_ = true;
   unannounced_ = 0;
   return notification();
-}
-
-std::uint32_t PackedRing::notification() const {
-  if (!notification_data_) return index_; // 2.9
-  return index_ | std::uint32_t{published_.off_wrap()} << 16;
-}
-
-// The device names a slot and its lap (2.8.10). Was it among those made available since the last notification? Older
-// ones than a ring length are used already, so the device cannot wait for them, and the distance is never ambiguous:
-// laps with the same wrap counter are two ring lengths apart.
-bool PackedRing::notification_due() {
-  const std::uint32_t wanted = device_event_->both.load(); // flags and slot in one look
-  const std::uint16_t flags = EventSuppression::flags(wanted);
-  bool due = flags != packed::event_disable; // the reserved 3 too
-  if (flags == packed::event_desc && event_idx_) {
-    const auto lap_slot = [this](std::uint16_t off_wrap) {
-      const std::uint32_t slot = off_wrap & ((1U << packed::event_wrap_shift) - 1);
-      return slot + (off_wrap >> packed::event_wrap_shift != 0 ? 0U : size_);
-    };
-    const std::uint32_t next = lap_slot(published_.off_wrap());
-    const std::uint32_t event_slot = lap_slot(EventSuppression::off_wrap(wanted));
-    const std::uint32_t behind = next > event_slot ? next - event_slot : next + 2U * size_ - event_slot;
-    due = behind <= unannounced_;
-  }
-  if (due) unannounced_ = 0;
-  told_ = due;
-  return due;
 }
 
 // ---- the device gives back -----------------------------------------------------------------------------------------

@@ -16,7 +16,9 @@
 #include <optional>
 #include <span>
 
+#include "bsp/barrier.hpp"
 #include "bsp/dma.hpp"
+#include "bsp/in_register.hpp"
 #include "bsp/result.hpp"
 #include "drivers/virtio/diagnostics.hpp"
 #include "drivers/virtio/spec.hpp"
@@ -47,44 +49,90 @@ class PackedRing {
   [[nodiscard]] std::uint16_t free() const { return free_; }
   [[nodiscard]] Token next_token() const { return free_id_; }
   [[nodiscard]] std::optional<Token> add(std::span<const Piece> readable, std::span<const Piece> writable);
-  template <class Produce> std::size_t add_each(std::size_t most, bool device_writes, Produce&& produce) {
+  template <bool device_writes, class Produce>
+  [[gnu::always_inline]] std::size_t add_each(std::size_t most, Produce&& produce) {
     if (broken()) return 0;
     Shadow* const shadow = shadow_;
     packed::DescriptorWords* const ring = words();
     const std::size_t size = size_;
-    const std::uint16_t write = device_writes ? packed::desc_write : std::uint16_t{0};
     const std::size_t limit = most < free_ ? most : free_;
-    std::size_t id = free_id_;
-    std::size_t slot = avail_.slot;
-    std::uint16_t flags = avail_.flags | write;
+    std::size_t id = bsp::in_register(free_id_);
+    std::size_t slot = bsp::in_register(avail_.slot);
+    std::uint64_t flags = std::uint64_t{avail_.flags | (device_writes ? packed::desc_write : 0U)} << 48;
     std::size_t count = 0;
     for (; count < limit; count++) {
-      Piece piece;
-      if (!produce(count, static_cast<Token>(id), piece)) break;
-      ring[slot].addr.store(raw(piece.address));
-      const std::uint64_t rest = packed::len_id_flags(piece.length, static_cast<Token>(id), flags);
+      std::uint64_t address = 0;
+      std::uint64_t length = 0;
+      if (!produce(id, address, length)) break;
+      ring[slot].addr.store(address);
+      const std::uint64_t rest = length | std::uint64_t{id} << 32 | flags;
       (batch_start_ != 0 ? ring[slot].len_id_flags.store(rest) : void(batch_start_ = rest)); // as in place()
       Shadow& entry = shadow[id];
-      entry.writable = device_writes ? piece.length : 0;
+      entry.writable = device_writes ? static_cast<std::uint32_t>(length) : 0;
       entry.count = 1;
-      id = entry.next;
+      id = bsp::in_register(entry.next);
       if (++slot != size) continue;
       slot = 0;
-      flags ^= packed::desc_avail | packed::desc_used;
+      flags ^= std::uint64_t{packed::desc_avail | packed::desc_used} << 48;
     }
-    free_id_ = static_cast<Token>(id);
+    free_id_ = static_cast<Token>(bsp::in_register(id));
     free_ = static_cast<std::uint16_t>(free_ - count);
     chains_ = static_cast<std::uint16_t>(chains_ + count);
-    avail_ = {static_cast<std::uint16_t>(slot), static_cast<std::uint16_t>(flags & ~write)};
+    avail_ = {static_cast<std::uint16_t>(slot),
+              static_cast<std::uint16_t>(flags >> 48 & ~std::uint64_t{packed::desc_write})};
     return count;
   }
-  [[nodiscard]] std::optional<std::uint32_t> publish();
+  [[nodiscard]] [[gnu::always_inline]] std::optional<std::uint32_t> publish() {
+    if (batch_start_ == 0) return std::nullopt;
+    bsp::barrier::before_publish(); // 2.8.21.1.1: everything else of the batch before the flags that expose it
+    words()[published_.slot].len_id_flags.store(batch_start_);
+    batch_start_ = 0;
+    const int exposed = avail_.slot - published_.slot + (avail_.flags == published_.flags ? 0 : size_);
+    const int unannounced = unannounced_ + exposed;
+    unannounced_ = static_cast<std::uint16_t>(unannounced < size_ ? unannounced : size_);
+    published_ = avail_;
+    bsp::barrier::before_suppression_check(); // 2.8.21.3.1: the flags before the look at the device event structure
+    if (!notification_due()) return std::nullopt;
+    return notification();
+  }
   [[nodiscard]] std::optional<std::uint32_t> recheck_notification();
   [[nodiscard]] bool unannounced() const { return unannounced_ != 0; }
   [[nodiscard]] std::uint32_t force_notification();
 
   [[nodiscard]] bool used_pending() const;
   [[nodiscard]] std::size_t take_used(std::span<Used> out);
+  template <class Consume> [[gnu::always_inline]] std::size_t take_each(std::size_t most, Consume&& consume) {
+    if (broken() || in_order_) return 0;
+    const packed::Descriptor* const ring = descriptors_;
+    Shadow* const shadow = shadow_;
+    const std::size_t size = size_;
+    const std::size_t limit = most < chains_ ? most : chains_;
+    constexpr unsigned both_flags = packed::desc_avail | packed::desc_used;
+    std::size_t slot = bsp::in_register(used_.slot);
+    std::size_t lap = bsp::in_register(used_.flags);
+    std::size_t free_id = bsp::in_register(free_id_);
+    std::size_t taken = 0;
+    for (; taken < limit; taken++) {
+      const packed::Descriptor& descriptor = ring[slot];
+      if ((descriptor.flags.load() & both_flags) != lap) break;
+      bsp::barrier::after_used_index(); // 2.8.22: the flags before the rest of the descriptor
+      const std::size_t id = bsp::in_register(descriptor.id.load());
+      if (id >= size) break;
+      Shadow& buffer = shadow[id];
+      if (buffer.count != 1 || !consume(id, descriptor.len.load_wide())) break;
+      buffer.count = 0;
+      buffer.next = static_cast<Token>(free_id);
+      free_id = id;
+      if (++slot != size) continue;
+      slot = 0;
+      lap ^= both_flags;
+    }
+    used_ = {static_cast<std::uint16_t>(slot), static_cast<std::uint16_t>(lap)};
+    free_id_ = static_cast<Token>(bsp::in_register(free_id));
+    free_ = static_cast<std::uint16_t>(free_ + taken);
+    chains_ = static_cast<std::uint16_t>(chains_ - taken);
+    return taken;
+  }
   [[nodiscard]] bool broken() const { return fault_ != RingFault::none; }
   [[nodiscard]] RingFault fault() const { return fault_; }
   [[nodiscard]] std::uint16_t chains_in_flight() const { return chains_; }
@@ -133,8 +181,31 @@ class PackedRing {
   void enter(Token id, std::uint16_t slots, std::uint32_t writable);
   void place(const Piece& piece, Token id, std::uint16_t flags);
   [[nodiscard]] Piece write_table(Token id, std::span<const Piece> readable, std::span<const Piece> writable);
-  [[nodiscard]] std::uint32_t notification() const;
-  [[nodiscard]] bool notification_due();
+  [[nodiscard]] std::uint32_t notification() const {
+    if (!notification_data_) return index_; // 2.9
+    return index_ | std::uint32_t{published_.off_wrap()} << 16;
+  }
+  // The device names a slot and its lap (2.8.10). Was it among those made available since the last notification? Older
+  // ones than a ring length are used already, so the device cannot wait for them, and the distance is never ambiguous:
+  // laps with the same wrap counter are two ring lengths apart.
+  [[nodiscard]] [[gnu::always_inline]] bool notification_due() {
+    const std::uint32_t wanted = device_event_->both.load(); // flags and slot in one look
+    const std::uint16_t flags = packed::EventSuppression::flags(wanted);
+    bool due = flags != packed::event_disable; // the reserved 3 too
+    if (flags == packed::event_desc && event_idx_) {
+      const auto lap_slot = [this](std::uint16_t off_wrap) {
+        const std::uint32_t slot = off_wrap & ((1U << packed::event_wrap_shift) - 1);
+        return slot + (off_wrap >> packed::event_wrap_shift != 0 ? 0U : size_);
+      };
+      const std::uint32_t next = lap_slot(published_.off_wrap());
+      const std::uint32_t event_slot = lap_slot(packed::EventSuppression::off_wrap(wanted));
+      const std::uint32_t behind = next > event_slot ? next - event_slot : next + 2U * size_ - event_slot;
+      due = behind <= unannounced_;
+    }
+    if (due) unannounced_ = 0;
+    told_ = due;
+    return due;
+  }
   [[nodiscard]] bool used_at(Position at) const;
   [[nodiscard]] bool used_beyond(std::uint16_t offset) const;
   [[nodiscard]] std::size_t take_any_order(std::span<Used> out);

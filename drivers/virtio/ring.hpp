@@ -25,13 +25,17 @@ class Ring {
   [[nodiscard]] bool packed() const { return std::holds_alternative<PackedRing>(ring_); }
 
   /// Calls `function(SplitRing&)` or `function(PackedRing&)`.
-  template <class Function> decltype(auto) visit(Function&& function) {
+  template <class Function> [[gnu::always_inline]] decltype(auto) visit(Function&& function) {
     if (PackedRing* const packed = std::get_if<PackedRing>(&ring_)) return function(*packed);
-    return function(*std::get_if<SplitRing>(&ring_));
+    SplitRing* const split = std::get_if<SplitRing>(&ring_);
+    if (split == nullptr) __builtin_unreachable(); // no assignment to it can fail
+    return function(*split);
   }
   template <class Function> decltype(auto) visit(Function&& function) const {
     if (const PackedRing* const packed = std::get_if<PackedRing>(&ring_)) return function(*packed);
-    return function(*std::get_if<SplitRing>(&ring_));
+    const SplitRing* const split = std::get_if<SplitRing>(&ring_);
+    if (split == nullptr) __builtin_unreachable();
+    return function(*split);
   }
 
   void restart(const RingSettings& settings) {
@@ -55,7 +59,7 @@ class Ring {
   [[nodiscard]] std::optional<Token> add(std::span<const Piece> readable, std::span<const Piece> writable) {
     return visit([&](auto& ring) { return ring.add(readable, writable); });
   }
-  [[nodiscard]] std::optional<std::uint32_t> publish() {
+  [[nodiscard]] [[gnu::noinline]] std::optional<std::uint32_t> publish() {
     return visit([](auto& ring) { return ring.publish(); });
   }
   [[nodiscard]] std::optional<std::uint32_t> recheck_notification() {

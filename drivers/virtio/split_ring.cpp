@@ -138,48 +138,15 @@ std::optional<Token> SplitRing::add_indirect(std::span<const Piece> readable, st
   return queue(1, chain.writable, shadow_[free_head_].next);
 }
 
-std::optional<std::uint32_t> SplitRing::publish() {
-  if (avail_idx_ == published_) return std::nullopt;
-  barrier::before_publish(); // 2.7.13.3.1: entries and descriptors before the index
-  avail_->idx.store(avail_idx_);
-  published_ = avail_idx_;
-  barrier::before_suppression_check(); // 2.7.13.4.1: the index before the look at used.flags or avail_event
-  if (!notification_due()) return std::nullopt;
-  return notification();
-}
-
 std::optional<std::uint32_t> SplitRing::recheck_notification() {
   if (broken() || published_ == notified_) return std::nullopt;
-  if (!notification_due()) return std::nullopt;
-  return notification();
-}
-
-/// 2.9: the queue's index, and with NOTIFICATION_DATA the available index above it: next_off is its low 15 bits,
-/// next_wrap its highest.
-std::uint32_t SplitRing::notification() const {
-  return notification_data_ ? index_ | std::uint32_t{published_} << 16 : index_;
+  if (!notification_due(published_)) return std::nullopt;
+  return notification(published_);
 }
 
 std::uint32_t SplitRing::force_notification() {
   notified_ = published_;
-  return notification();
-}
-
-// With EVENT_IDX the standard asks for a notification when the entry at avail_event is among those just exposed
-// (2.7.10.1). "Just exposed" here is everything since the last notification, which is the same as long as no look came
-// too early, and catches up when one did.
-bool SplitRing::notification_due() {
-  std::uint16_t unannounced = distance(notified_, published_);
-  if (unannounced > size_) {
-    // The device has used what is older, so it cannot wait for that; keep the distance small enough to be told from a
-    // wrap.
-    unannounced = size_;
-    notified_ = static_cast<std::uint16_t>(published_ - size_);
-  }
-  const bool due = event_idx_ ? distance(avail_event_->load(), static_cast<std::uint16_t>(published_ - 1)) < unannounced
-                              : unannounced != 0 && (used_->flags.load() & split::used_no_notify) == 0;
-  if (due) notified_ = published_;
-  return due;
+  return notification(published_);
 }
 
 bool SplitRing::used_pending() const {

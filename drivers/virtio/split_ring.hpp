@@ -19,7 +19,9 @@
 #include <optional>
 #include <span>
 
+#include "bsp/barrier.hpp"
 #include "bsp/dma.hpp"
+#include "bsp/in_register.hpp"
 #include "bsp/result.hpp"
 #include "drivers/virtio/diagnostics.hpp"
 #include "drivers/virtio/spec.hpp"
@@ -69,37 +71,49 @@ class SplitRing {
   /// are not enough free ones for all of it, or it is empty; nothing has changed then. The device does not see it
   /// before publish().
   [[nodiscard]] std::optional<Token> add(std::span<const Piece> readable, std::span<const Piece> writable);
-  /// Queues up to `most` chains of one piece each, as add() would, as long as `produce(number, token, Piece&)` fills
-  /// one in; returns how many. For the data path: what add() does for one chain, in registers for all.
-  template <class Produce> std::size_t add_each(std::size_t most, bool device_writes, Produce&& produce) {
+  /// For the data path: queues up to `most` chains of one piece each, as add() would, as long as
+  /// `produce(token, address, length)` fills in the last two; returns how many. All in registers.
+  template <bool device_writes, class Produce>
+  [[gnu::always_inline]] std::size_t add_each(std::size_t most, Produce&& produce) {
     if (broken()) return 0;
     Shadow* const shadow = shadow_;
     split::Descriptor* const table = descriptors_;
-    bsp::le16* const avail = avail_ring_;
-    const std::size_t mask = size_ - 1U;
-    const std::uint16_t flags = device_writes ? split::desc_write : std::uint16_t{0};
-    const std::size_t start = avail_idx_;
+    bsp::le16* const first = avail_ring_;
+    bsp::le16* const last = first + size_;
+    bsp::le16* slot = first + (avail_idx_ & (size_ - 1U));
     const std::size_t limit = most < free_ ? most : free_;
-    std::size_t head = free_head_;
+    std::size_t head = bsp::in_register(free_head_);
     std::size_t count = 0;
     for (; count < limit; count++) {
-      Piece piece;
-      if (!produce(count, static_cast<Token>(head), piece)) break;
-      table[head].store(raw(piece.address), piece.length, flags);
+      std::uint64_t address = 0;
+      std::uint64_t length = 0;
+      if (!produce(head, address, length)) break;
+      table[head].addr.store(address);
+      table[head].len_flags_next.store(length | (device_writes ? std::uint64_t{split::desc_write} << 32 : 0));
       Shadow& entry = shadow[head];
-      entry.writable = device_writes ? piece.length : 0;
+      entry.writable = device_writes ? static_cast<std::uint32_t>(length) : 0;
       entry.count = 1;
-      avail[(start + count) & mask].store(static_cast<Token>(head));
-      head = entry.next;
+      slot->store_low(head);
+      head = bsp::in_register(entry.next);
+      if (++slot == last) slot = first;
     }
-    free_head_ = static_cast<Token>(head);
+    free_head_ = static_cast<Token>(bsp::in_register(head));
     free_ = static_cast<std::uint16_t>(free_ - count);
     chains_ = static_cast<std::uint16_t>(chains_ + count);
-    avail_idx_ = static_cast<std::uint16_t>(start + count);
+    avail_idx_ = static_cast<std::uint16_t>(avail_idx_ + count);
     return count;
   }
   /// Exposes everything added since. The value to store into the doorbell if the device wants to be notified.
-  [[nodiscard]] std::optional<std::uint32_t> publish();
+  [[nodiscard]] [[gnu::always_inline]] std::optional<std::uint32_t> publish() {
+    const std::uint16_t index = avail_idx_;
+    if (index == published_) return std::nullopt;
+    bsp::barrier::before_publish(); // 2.7.13.3.1: entries and descriptors before the index
+    avail_->idx.store(index);
+    published_ = index;
+    bsp::barrier::before_suppression_check(); // 2.7.13.4.1: the index before the look at used.flags or avail_event
+    if (!notification_due(index)) return std::nullopt;
+    return notification(index);
+  }
   /// Looks at the device's suppression word once more: a value if a notification is due that was never sent. To be
   /// called, after one register read, before sleeping with work in flight; it mends what a weakly ordered emulator or
   /// device lost.
@@ -116,6 +130,38 @@ class SplitRing {
   [[nodiscard]] bool used_pending() const;
   /// Takes up to out.size() used chains, oldest first; their descriptors are free again. 0 also if the ring is broken.
   [[nodiscard]] std::size_t take_used(std::span<Used> out);
+  /// For the data path: takes up to `most` used chains of one descriptor, oldest first, as long as
+  /// `consume(token, length)` accepts them; `length` is the device's word. Stops before the first that is not accepted,
+  /// and before whatever take_used() may have to complain about. Returns how many.
+  template <class Consume> [[gnu::always_inline]] std::size_t take_each(std::size_t most, Consume&& consume) {
+    if (broken() || in_order_) return 0;
+    const std::size_t available = static_cast<std::uint16_t>(used_->idx.load() - last_used_);
+    if (available > static_cast<std::uint16_t>(published_ - last_used_)) return 0;
+    bsp::barrier::after_used_index(); // 2.7.14: the index before the entries it announces
+    Shadow* const shadow = shadow_;
+    const std::size_t size = size_;
+    const split::UsedElement* const first = used_ring_;
+    const split::UsedElement* const last = first + size;
+    const split::UsedElement* element = first + (last_used_ & (size - 1));
+    const std::size_t limit = most < available ? most : available;
+    std::size_t free_head = bsp::in_register(free_head_);
+    std::size_t taken = 0;
+    for (; taken < limit; taken++) {
+      const std::size_t id = element->id.load_wide();
+      if (id >= size) break;
+      Shadow& head = shadow[id];
+      if (head.count != 1 || !consume(id, element->len.load_wide())) break;
+      head.count = 0;
+      head.next = static_cast<Token>(free_head);
+      free_head = id;
+      if (++element == last) element = first;
+    }
+    free_head_ = static_cast<Token>(bsp::in_register(free_head));
+    free_ = static_cast<std::uint16_t>(free_ + taken);
+    chains_ = static_cast<std::uint16_t>(chains_ - taken);
+    last_used_ = static_cast<std::uint16_t>(last_used_ + taken);
+    return taken;
+  }
   [[nodiscard]] bool broken() const { return fault_ != RingFault::none; }
   [[nodiscard]] RingFault fault() const { return fault_; }
   /// Chains given to add() and not yet taken back.
@@ -157,8 +203,27 @@ class SplitRing {
     return align_up(driver_offset(size) + 6 + 2 * std::size_t{size}, alignment);
   }
 
-  [[nodiscard]] bool notification_due();
-  [[nodiscard]] std::uint32_t notification() const;
+  // With EVENT_IDX the standard asks for a notification when the entry at avail_event is among those just exposed
+  // (2.7.10.1). "Just exposed" here is everything since the last notification, which is the same as long as no look
+  // came too early, and catches up when one did.
+  [[nodiscard]] [[gnu::always_inline]] bool notification_due(std::uint16_t published) {
+    std::uint32_t unannounced = static_cast<std::uint16_t>(published - notified_);
+    if (unannounced > size_) {
+      // The device has used what is older, so it cannot wait for that; keep the distance small enough to be told from a
+      // wrap.
+      unannounced = size_;
+      notified_ = static_cast<std::uint16_t>(published - size_);
+    }
+    const bool due = event_idx_ ? static_cast<std::uint16_t>(published - 1 - avail_event_->load()) < unannounced
+                                : unannounced != 0 && (used_->flags.load() & split::used_no_notify) == 0;
+    if (due) notified_ = published;
+    return due;
+  }
+  /// 2.9: the queue's index, and with NOTIFICATION_DATA the available index above it: next_off is its low 15 bits,
+  /// next_wrap its highest.
+  [[nodiscard]] std::uint32_t notification(std::uint16_t published) const {
+    return notification_data_ ? index_ | std::uint32_t{published} << 16 : index_;
+  }
   [[nodiscard]] std::optional<Token> add_indirect(std::span<const Piece> readable, std::span<const Piece> writable);
   [[nodiscard]] Token queue(std::uint16_t descriptors, std::uint32_t writable, Token next);
   [[nodiscard]] std::size_t take_any_order(std::span<Used> out);
