@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The rings' verbs for the data path, add_each() and take_each(): the same as add() and take_used() for chains of one
+// descriptor, and nothing for anything else.
+#include <map>
+#include <random>
+#include <vector>
+
+#include "tests/support/packed_ring_test.hpp"
+#include "tests/support/split_ring_test.hpp"
+
+using test::fake_bus;
+using virtio::RingFault;
+
+namespace {
+
+/// What both groups do with their ring.
+template <class Fixture> class EachTest : public Fixture {
+ protected:
+  struct Taken {
+    std::size_t token;
+    std::size_t length;
+  };
+  void setup() override {
+    Fixture::setup();
+    this->create(8);
+    this->restart(8, false);
+  }
+  /// Adds and exposes `count` chains of 100, 101, ... bytes at 0, 0x100, ...; returns how many the ring took.
+  template <bool device_writes> std::size_t add_each(std::size_t count, std::size_t refused = SIZE_MAX) {
+    std::size_t number = 0;
+    const std::size_t added = this->ring.template add_each<device_writes>(
+        count, [&](std::size_t token, std::uint64_t& address, std::uint64_t& length) {
+          LONGS_EQUAL(this->ring.next_token() == token, number == 0); // the first is the one that was announced
+          if (number == refused) return false;
+          address = raw(this->data.bus(0x100 * number));
+          length = 100 + number++;
+          return true;
+        });
+    static_cast<void>(this->ring.publish());
+    return added;
+  }
+  std::vector<Taken> take_each(std::size_t most, std::size_t refused = SIZE_MAX) {
+    std::vector<Taken> taken;
+    const std::size_t count = this->ring.take_each(most, [&](std::size_t token, std::size_t length) {
+      if (taken.size() == refused) return false;
+      taken.push_back({token, length});
+      return true;
+    });
+    LONGS_EQUAL(taken.size(), count);
+    return taken;
+  }
+
+  void adds_what_add_would() {
+    for (unsigned lap = 0; lap < 20; lap++) {
+      LONGS_EQUAL(3, add_each<true>(3));
+      LONGS_EQUAL(2, add_each<false>(2));
+      LONGS_EQUAL(3, this->ring.free());
+      LONGS_EQUAL(5, this->ring.chains_in_flight());
+      const auto chains = this->device.take_available();
+      LONGS_EQUAL(5, chains.size());
+      for (std::size_t i = 0; i < 5; i++) {
+        LONGS_EQUAL(1, chains[i].pieces.size());
+        const auto& piece = chains[i].pieces[0];
+        CHECK(piece.writable == (i < 3));
+        LONGS_EQUAL(100 + i % 3, piece.length);
+        LONGS_EQUAL(raw(this->data.bus(0x100 * (i % 3))), piece.bus);
+        this->device.complete(chains[i], i < 3 ? 7 : 0);
+      }
+      const auto used = this->take();
+      LONGS_EQUAL(5, used.size());
+      for (std::size_t i = 0; i < 5; i++)
+        LONGS_EQUAL(i < 3 ? 100 + i : 0, used[i].writable);
+    }
+  }
+  void stops_when_nothing_more_is_produced_or_fits() {
+    LONGS_EQUAL(0, add_each<true>(4, 0));
+    LONGS_EQUAL(8, this->ring.free());
+    LONGS_EQUAL(2, add_each<true>(4, 2));
+    LONGS_EQUAL(6, this->ring.free());
+    LONGS_EQUAL(6, add_each<true>(100));
+    LONGS_EQUAL(0, add_each<true>(100));
+    LONGS_EQUAL(8, this->device.take_available().size());
+  }
+  void takes_what_is_accepted_and_leaves_the_rest() {
+    for (unsigned lap = 0; lap < 20; lap++) {
+      this->give(6);
+      const auto chains = this->device.take_available();
+      for (std::size_t i = 0; i < chains.size(); i++)
+        this->device.complete(chains[i], static_cast<std::uint32_t>(10 + i));
+      const auto first = take_each(5, 2);
+      LONGS_EQUAL(2, first.size());
+      LONGS_EQUAL(4, this->ring.free());
+      const auto next = take_each(3);
+      LONGS_EQUAL(3, next.size());
+      const auto rest = this->take();
+      LONGS_EQUAL(1, rest.size());
+      LONGS_EQUAL(10, first[0].length);
+      LONGS_EQUAL(11, first[1].length);
+      for (std::size_t i = 0; i < 3; i++)
+        LONGS_EQUAL(12 + i, next[i].length);
+      LONGS_EQUAL(15, rest[0].length);
+      LONGS_EQUAL(0, take_each(5).size());
+      LONGS_EQUAL(8, this->ring.free());
+      LONGS_EQUAL(0, this->ring.chains_in_flight());
+    }
+  }
+  void leaves_chains_of_several_descriptors_where_they_are() {
+    for (unsigned lap = 0; lap < 20; lap++) {
+      CHECK(this->add_one().has_value());
+      CHECK(this->add_chain(1, 2).has_value());
+      this->give(1);
+      for (const auto& chain : this->device.take_available())
+        this->device.complete(chain, 5);
+      LONGS_EQUAL(1, take_each(8).size());
+      LONGS_EQUAL(0, take_each(8).size());
+      LONGS_EQUAL(1, this->take(1).size());
+      LONGS_EQUAL(1, take_each(8).size());
+      LONGS_EQUAL(8, this->ring.free());
+    }
+  }
+  /// With three chains in flight, `lie` is told by the device.
+  template <class Lie> void leaves_to_take_used(RingFault fault, Lie lie) {
+    this->give(3);
+    const auto chains = this->device.take_available();
+    lie(chains);
+    LONGS_EQUAL(0, take_each(8).size());
+    CHECK_FALSE(this->ring.broken());
+    LONGS_EQUAL(0, this->take().size());
+    CHECK(this->ring.fault() == fault);
+    LONGS_EQUAL(0, take_each(8).size());
+    LONGS_EQUAL(0, add_each<true>(1));
+    this->restart(8, false);
+  }
+  void leaves_lies_to_take_used() {
+    for (const std::uint16_t id : {8, 9, 0xffff})
+      leaves_to_take_used(RingFault::used_id_out_of_range, [&](const auto&) {
+        this->device.place_used(id, 4);
+        this->device.publish_used();
+      });
+    leaves_to_take_used(RingFault::used_id_not_in_flight, [&](const auto& chains) {
+      this->device.complete(chains[0], 4);
+      LONGS_EQUAL(1, take_each(8).size());
+      this->device.place_used(chains[0].head, 4);
+      this->device.publish_used();
+    });
+  }
+  void reads_each_word_once() {
+    this->give(3);
+    this->device.complete_batch(this->device.take_available(), 4);
+    fake_bus().log.clear();
+    fake_bus().log_enabled = fake_bus().log_shared = true;
+    LONGS_EQUAL(3, take_each(3).size());
+    std::map<std::uintptr_t, int> loads;
+    for (const test::Event& event : fake_bus().log)
+      if (event.kind == test::Event::Kind::shared_load) loads[event.address]++;
+    CHECK(loads.size() >= 1 + 3 * 2);
+    for (const auto& [address, count] : loads)
+      LONGS_EQUAL(1, count);
+  }
+  void keeps_its_books_when_mixed_with_the_other_verbs() {
+    std::mt19937 random{20261121};
+    std::map<std::size_t, std::uint32_t> lengths; // by token, what the device wrote
+    std::size_t in_flight = 0;
+    for (unsigned step = 0; step < 20'000; step++) {
+      switch (random() % 4) {
+      case 0:
+        in_flight += add_each<true>(random() % 5);
+        break;
+      case 1:
+        in_flight += this->add_one().has_value();
+        static_cast<void>(this->ring.publish());
+        break;
+      case 2:
+        for (const auto& chain : this->device.take_available()) {
+          lengths[chain.head] = random() % 60;
+          this->device.complete(chain, lengths[chain.head]);
+        }
+        break;
+      default:
+        const auto check = [&](std::size_t token, std::size_t length) {
+          CHECK(lengths.contains(token));
+          LONGS_EQUAL(lengths[token], length);
+          lengths.erase(token);
+          in_flight--;
+        };
+        if (random() % 2 != 0) {
+          for (const Taken& taken : take_each(random() % 4, random() % 4))
+            check(taken.token, taken.length);
+        } else {
+          for (const virtio::Used& used : this->take(random() % 3))
+            check(used.token, used.length);
+        }
+      }
+      LONGS_EQUAL(in_flight, this->ring.chains_in_flight());
+      LONGS_EQUAL(8 - in_flight, this->ring.free());
+    }
+  }
+};
+
+} // namespace
+
+// clang-format off
+TEST_GROUP_BASE(SplitRingEach, EachTest<test::SplitRingTest>) {};
+TEST_GROUP_BASE(PackedRingEach, EachTest<test::PackedRingTest>) {};
+// clang-format on
+
+TEST(SplitRingEach, AddsWhatAddWould) {
+  adds_what_add_would();
+}
+TEST(PackedRingEach, AddsWhatAddWould) {
+  adds_what_add_would();
+}
+
+TEST(SplitRingEach, StopsWhenNothingMoreIsProducedOrFits) {
+  stops_when_nothing_more_is_produced_or_fits();
+}
+TEST(PackedRingEach, StopsWhenNothingMoreIsProducedOrFits) {
+  stops_when_nothing_more_is_produced_or_fits();
+}
+
+TEST(SplitRingEach, TakesWhatIsAcceptedAndLeavesTheRest) {
+  takes_what_is_accepted_and_leaves_the_rest();
+}
+TEST(PackedRingEach, TakesWhatIsAcceptedAndLeavesTheRest) {
+  takes_what_is_accepted_and_leaves_the_rest();
+}
+
+TEST(SplitRingEach, LeavesChainsOfSeveralDescriptorsWhereTheyAre) {
+  leaves_chains_of_several_descriptors_where_they_are();
+}
+TEST(PackedRingEach, LeavesChainsOfSeveralDescriptorsWhereTheyAre) {
+  leaves_chains_of_several_descriptors_where_they_are();
+}
+
+// proves: ROB-01, ROB-02
+TEST(SplitRingEach, LeavesLiesToTakeUsed) {
+  leaves_lies_to_take_used();
+  leaves_to_take_used(RingFault::used_id_out_of_range, [&](const auto&) {
+    device.place_used(0x1'0000, 4); // all 32 bits count
+    device.publish_used();
+  });
+  leaves_to_take_used(RingFault::used_index_jump, [&](const auto& chains) {
+    for (std::size_t i = 0; i < 4; i++)
+      device.place_used(chains[0].head, 4);
+    device.publish_used();
+  });
+}
+// proves: ROB-01, ROB-02
+TEST(PackedRingEach, LeavesLiesToTakeUsed) {
+  leaves_lies_to_take_used();
+  const auto chains = [&] {
+    give(1);
+    return device.take_available();
+  }();
+  device.complete(chains[0], 4);
+  LONGS_EQUAL(1, take_each(8).size());
+  device.place_used(chains[0].head, 4); // with nothing in flight
+  device.publish_used();
+  LONGS_EQUAL(0, take_each(8).size());
+  CHECK_FALSE(ring.broken());
+  LONGS_EQUAL(0, take().size());
+  CHECK(ring.fault() == RingFault::used_without_buffer);
+}
+
+// proves: ROB-09
+TEST(SplitRingEach, ReadsEachWordOfAnAcceptedEntryOnce) {
+  reads_each_word_once();
+}
+// proves: ROB-09
+TEST(PackedRingEach, ReadsEachWordOfAnAcceptedEntryOnce) {
+  reads_each_word_once();
+}
+
+TEST(SplitRingEach, KeepsItsBooksWhenMixedWithTheOtherVerbs) {
+  keeps_its_books_when_mixed_with_the_other_verbs();
+}
+TEST(PackedRingEach, KeepsItsBooksWhenMixedWithTheOtherVerbs) {
+  keeps_its_books_when_mixed_with_the_other_verbs();
+}
+
+TEST(SplitRingEach, TakesNothingWithInOrder) {
+  settings.in_order = true;
+  restart(8, false);
+  LONGS_EQUAL(3, add_each<true>(3));
+  device.complete_batch(device.take_available(), 4);
+  LONGS_EQUAL(0, take_each(8).size());
+  LONGS_EQUAL(3, take().size());
+}
+TEST(PackedRingEach, TakesNothingWithInOrder) {
+  virtio::RingSettings settings{1, 8};
+  settings.in_order = true;
+  restart(settings);
+  LONGS_EQUAL(3, add_each<true>(3));
+  device.complete_batch(device.take_available(), 4);
+  LONGS_EQUAL(0, take_each(8).size());
+  LONGS_EQUAL(3, take().size());
+}
