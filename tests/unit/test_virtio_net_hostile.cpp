@@ -491,6 +491,45 @@ TEST(VirtioNetHostile, AsksForAResetAfterEachReset) {
   });
 }
 
+// proves: ROB-16
+TEST(VirtioNetHostile, AsksForAResetShortlyAfterEachResetThatWentWell) {
+  over_all_rings([this] {
+    bring_up();
+    std::vector<std::uint64_t> at_us;
+    const auto stop = device->on_reset;
+    device->on_reset = [&] {
+      at_us.push_back(bsp::clock::ticks_to_us(fake_clock().ticks));
+      stop();
+    };
+    events.clear();
+    for (unsigned i = 0; i < 20'000 && net->usable(); i++) { // 2 seconds
+      if ((device->status() & 4) != 0 && (device->status() & 64) == 0) {
+        device->set_needs_reset();
+        device->raise_config();
+        take_interrupts();
+      }
+      net->service();
+      fake_clock().advance_us(100);
+    }
+    CHECK_FALSE(net->usable());
+    CHECK(events.back() == NetEvent::failed);
+    CHECK(std::ranges::count(events, NetEvent::recovered) >= 4);
+    CHECK(at_us.size() >= 5 && at_us.size() <= 10);
+    for (std::size_t i = 2; i + 1 < at_us.size(); i++)
+      CHECK(at_us[i] - at_us[i - 1] >= (std::uint64_t{1000} << (i - 1)) - 100);
+
+    const std::size_t resets = at_us.size();
+    for (unsigned i = 0; i < 100; i++) {
+      fake_clock().advance_us(100'000);
+      net->service();
+    }
+    LONGS_EQUAL(resets, at_us.size());
+    CHECK(net->reset().has_value());
+    check_all_buffers_are_there();
+    device->on_reset = stop;
+  });
+}
+
 // ---- death
 
 // proves: ROB-11, ROB-17
