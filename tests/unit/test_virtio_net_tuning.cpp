@@ -126,7 +126,7 @@ TEST(VirtioNetPairs, ConfiguresWhatWasNegotiatedOfHashingAndQueues) {
 // proves: NET-CTRL-26, NET-CTRL-27, NET-CTRL-28, NET-CTRL-29, NET-CTRL-30, NET-CTRL-31, NET-CTRL-50
 TEST(VirtioNetPairs, SendsTheRssConfigurationToTheByte) {
   for (const std::uint32_t types : {0x1ffU, 0x5U, 0xffff'ff10U}) {
-    have_hashing(types);
+    have_hashing(types, 128, types == 0x5 ? 255 : 40); // the key is as long as ever where a longer one would be taken
     bring_up();
     LONGS_EQUAL(1, control.log.front().data.size());
     const Bytes data = control.rss;
@@ -152,7 +152,7 @@ TEST(VirtioNetPairs, SendsTheRssConfigurationToTheByte) {
   }
 }
 
-// proves: NET-CTRL-28, NET-CTRL-31, ROB-25
+// proves: NET-CTRL-25, NET-CTRL-28, NET-CTRL-31, ROB-25
 TEST(VirtioNetPairs, DoesWithoutHashingBelowTheGuaranteedMinimum) {
   struct Limits {
     std::uint32_t types;
@@ -177,7 +177,7 @@ TEST(VirtioNetPairs, DoesWithoutHashingBelowTheGuaranteedMinimum) {
 
 // proves: NET-CTRL-23, NET-CTRL-24, NET-CTRL-29, NET-CTRL-48
 TEST(VirtioNetPairs, ConfiguresHashReportsWithoutRssAgainAfterAReset) {
-  have_hashing(0x25);
+  have_hashing(0x25, 128, 52);
   withhold(Feature::net_rss);
   bring_up();
   LONGS_EQUAL(1, control.count(hash_config));
@@ -278,6 +278,17 @@ TEST(VirtioNetOffloads, SendsNoOffloadsWithoutTheFeatureAndNoneThatAreFixed) {
   CHECK(net->reset().has_value());
   CHECK(taken() == Names{promisc});
   STRCMP_EQUAL("guest_csum+! guest_tso4+! guest_tso6+! guest_ecn+! guest_ufo+! csum+! host_tso4+!", offloads().c_str());
+}
+
+// proves: NET-CTRL-32
+TEST(VirtioNetOffloads, SaysNothingOfOffloadsOnceTheDeviceSwitchesNoneAnyMore) {
+  have_offloads();
+  bring_up();
+  check_ok(net->set_offload("guest_tso4", false));
+  control.log.clear();
+  withhold(Feature::net_ctrl_guest_offloads);
+  CHECK(net->reset().has_value());
+  CHECK(taken() == Names{promisc});
 }
 
 TEST(VirtioNetOffloads, KeepsAnOffloadThatTheDeviceDoesNotSwitch) {
@@ -389,6 +400,28 @@ TEST(VirtioNetCoalescing, SendsNothingWithoutEitherFeature) {
   check_error(Error::device_lacks_notf_coal, net->set_coalescing(TrafficDirection::receive, some));
   CHECK(net->reset().has_value());
   CHECK(taken() == Names{promisc});
+}
+
+// proves: NET-CTRL-38, NET-CTRL-39
+TEST(VirtioNetCoalescing, SendsNothingOnceTheDeviceOffersNeitherFeatureAnyMore) {
+  for (const bool per_queue : {false, true}) {
+    have_coalescing(!per_queue, per_queue);
+    check_ok(net->set_coalescing(TrafficDirection::receive, some));
+    check_ok(net->set_coalescing(TrafficDirection::transmit, some));
+    control.log.clear();
+    withhold(per_queue ? Feature::net_vq_notf_coal : Feature::net_notf_coal);
+    CHECK(net->reset().has_value());
+    CHECK(taken() == Names{promisc});
+  }
+}
+
+// proves: NET-CTRL-38, NET-CTRL-39
+TEST(VirtioNetCoalescing, SendsNothingThatIsOfferedButWasNotAccepted) {
+  refused = {Feature::net_notf_coal, Feature::net_vq_notf_coal};
+  have_coalescing(true, true);
+  CHECK(!net->can_coalesce());
+  check_error(Error::device_lacks_notf_coal, net->set_coalescing(TrafficDirection::transmit, some));
+  CHECK(taken() == Names{});
 }
 
 TEST(VirtioNetCoalescing, KeepsTheOldValuesIfTheDeviceRefusesTheNewOnes) {
