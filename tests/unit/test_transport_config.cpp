@@ -98,6 +98,16 @@ TEST(StableConfig, ComparesTheWholeGenerationAlsoWhenItWraps) {
   change_in_the_middle(1);
   CHECK(*virtio::read_stable_config(transport, [this] { return read_mac(transport); }) == all(0x10));
   LONGS_EQUAL(0, device.generation);
+  for (const unsigned bit : {1U, 7U, 8U, 15U, 16U, 31U}) { // no narrower than the register
+    set_mac(device, 0x02);
+    changes = 1;
+    device.on_config_read = [this, bit](std::uint32_t offset) {
+      if (offset != 3 || changes-- <= 0) return;
+      set_mac(device, 0x10);
+      device.generation ^= 1U << bit;
+    };
+    CHECK(*virtio::read_stable_config(transport, [this] { return read_mac(transport); }) == all(0x10));
+  }
 }
 
 // proves: ROB-10

@@ -25,8 +25,9 @@ TEST(VirtioNetInit, FillsTheReceiveQueueBeforeDriverOkAndNotifiesAfterIt) {
   device->on_driver_ok = [&] {
     filled = rings[0].split.avail_idx();
     notified_before = device->notifications.size();
-    CHECK(device->queues[0].ready && device->queues[1].ready);
+    CHECK(device->queues[0].ready && device->queues[1].ready && device->queues[2].ready);
   };
+  have_control_queue();
   bring_up();
   LONGS_EQUAL(8, filled);
   LONGS_EQUAL(0, notified_before);
@@ -37,10 +38,14 @@ TEST(VirtioNetInit, FillsTheReceiveQueueBeforeDriverOkAndNotifiesAfterIt) {
 
 // proves: GEN-11, GEN-12, NET-CFG-14
 TEST(VirtioNetInit, OnlyReadsConfigurationAlsoDuringNegotiation) {
-  bool read_early = false;
-  device->on_config_read = [&](std::uint32_t) { read_early = read_early || (device->status() & 8) == 0; };
-  bring_up(); // the device notes each write to its configuration
-  CHECK(read_early);
+  for (const Version version : {Version::modern, Version::legacy}) {
+    start_over(version);
+    bool read_early = false;
+    device->on_config_read = [&](std::uint32_t) { read_early = read_early || device->status() == 3; };
+    bring_up(); // the device notes each write to its configuration
+    CHECK(read_early);
+    device->on_config_read = nullptr;
+  }
 }
 
 // proves: GEN-07
@@ -231,7 +236,7 @@ TEST(VirtioNetInit, TakesItsAddressFromTheDevice) {
   CHECK(net->mac() == net::MacAddress{device_mac});
 }
 
-// proves: CFG-02
+// proves: CFG-02, CFG-03
 TEST(VirtioNetInit, TakesAllOctetsOfItsAddressFromOneGeneration) {
   bool changed = false;
   device->on_config_read = [&](std::uint32_t offset) {
@@ -242,6 +247,22 @@ TEST(VirtioNetInit, TakesAllOctetsOfItsAddressFromOneGeneration) {
   };
   bring_up();
   CHECK(net->mac() == (net::MacAddress{{0x22, 0x22, 0x22, 0x22, 0x22, 0x22}}));
+}
+
+// proves: CFG-03
+TEST(VirtioNetInit, JudgesFeaturesByLimitsOfOneGeneration) {
+  offer(Feature::net_hash_report);
+  have_control_queue();
+  device->set_config8(17, 39); // a key too short to do anything with
+  bool changed = false;
+  device->on_config_read = [&](std::uint32_t offset) {
+    if (offset != 20 || std::exchange(changed, true)) return;
+    device->set_config8(17, 40);
+    device->generation++;
+  };
+  bring_up();
+  CHECK(changed);
+  CHECK(device->accepted().has(Feature::net_hash_report));
 }
 
 // proves: NET-CFG-17
