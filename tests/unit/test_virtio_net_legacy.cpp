@@ -78,11 +78,15 @@ TEST(VirtioNetLegacy, GivesTheHeaderADescriptorOfItsOwnWithoutAnyLayout) {
 
 // proves: LEG-14, LEG-32, LEG-15
 TEST(VirtioNetLegacy, TakesTheQueueSizeFromTheDevice) {
+  have_control_queue();
   bring_up();
   for (const std::uint32_t size_max : {2U, 4U, 8U, 6U, 1024U}) {
-    device->queues[0].size_max = device->queues[1].size_max = size_max;
+    for (auto& queue : device->queues)
+      queue.size_max = size_max;
     CHECK(net->reset().has_value());
     LONGS_EQUAL(size_max == 6 ? 4 : size_max > 8 ? 8 : size_max, device->queues[0].size);
+    LONGS_EQUAL(device->queues[0].size, device->queues[1].size);
+    if (size_max >= 4) LONGS_EQUAL(size_max == 6 ? 4 : size_max > 16 ? 16 : size_max, device->queues[2].size);
     check_traffic(); // the device finds the used ring by the formula
   }
 }
@@ -113,7 +117,7 @@ TEST(VirtioNetLegacy, RefusesADeviceWhoseQueueStaysInUse) {
   CHECK((device->status() & 128) != 0);
 }
 
-// proves: ROB-40
+// proves: ROB-40, LEG-34
 TEST(VirtioNetLegacy, UsesFourKilobytePagesAndRefusesAPageNumberThatDoesNotReadBack) {
   bring_up();
   LONGS_EQUAL(4096, device->guest_page_size());
