@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A packed ring with indirect tables (2.8.7, 2.8.19) and with in-order use (2.8.8).
+#include <map>
 #include <vector>
 
 #include "tests/support/packed_ring_test.hpp"
@@ -22,7 +23,7 @@ TEST_GROUP_BASE(PackedRingIndirect, test::PackedRingTest) {
 };
 // clang-format on
 
-// proves: PACKED-26, PACKED-28, PACKED-29
+// proves: PACKED-13, PACKED-26, PACKED-28, PACKED-29
 TEST(PackedRingIndirect, PutsAListIntoATableAndTakesOneSlot) {
   start_indirect(8, 6);
   for (unsigned i = 0; i < 50; i++) { // the device walks each table and knows only WRITE in it
@@ -311,6 +312,19 @@ TEST(PackedRingInOrder, KeepsToABatchThoughItsDescriptorChanges) {
   LONGS_EQUAL(chains[2].head, used[1].token);
   LONGS_EQUAL(5, used[1].length);
   CHECK_FALSE(ring.broken());
+}
+
+// proves: ROB-09
+TEST(PackedRingInOrder, ReadsEachWordOfTheDescriptorOfABatchOnce) {
+  start_in_order(8);
+  device.complete_as_one(three_chains(), 5);
+  std::map<const void*, int> loads;
+  fake_bus().on_shared_load = [&](const void* address, std::size_t) { loads[address]++; };
+  LONGS_EQUAL(3, take(3).size());
+  fake_bus().on_shared_load = nullptr;
+  LONGS_EQUAL(3, loads.size()); // flags, id, length
+  for (const auto& [address, count] : loads)
+    LONGS_EQUAL(1, count);
 }
 
 TEST(PackedRingInOrder, ForgetsTheRestOfABatchAfterAReset) {
