@@ -48,6 +48,16 @@ template <std::unsigned_integral T> inline void store_once(T& word, T value) {
   static_cast<volatile T&>(word) = value;
 }
 
+[[nodiscard]] inline std::uint64_t load_once_wide(const std::uint16_t& word) {
+#if defined(__riscv)
+  std::uint64_t value = 0;
+  asm volatile("lhu %0, %1" : "=r"(value) : "m"(word));
+  return value;
+#else
+  return load_once(word);
+#endif
+}
+
 /// The low 16 bits of `value`, as load_once_wide().
 inline void store_once_low(std::uint16_t& word, std::uint64_t value) {
 #if defined(__riscv)

@@ -13,7 +13,7 @@ namespace {
 
 /// Batches between two looks at everything else, if there is no reason to sleep.
 constexpr std::size_t round_batches = 16;
-constexpr std::size_t rx_batch = 64;
+constexpr std::size_t rx_batch = 192;
 constexpr std::size_t echo_batch = 32;
 
 /// Frame data starts at even addresses, whatever the size of the header before it.

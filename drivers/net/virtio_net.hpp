@@ -139,7 +139,8 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
 
  private:
   enum class State : std::uint8_t { down, live, recovering, failed };
-  enum class BufferOwner : std::uint8_t { nobody, device, consumer };
+  /// Of a receive buffer. consumer_keeping: its chain is kept for it (SplitRing::take_each()).
+  enum class BufferOwner : std::uint8_t { nobody, device, consumer, consumer_keeping };
 
   /// A queue with what its owner needs to drive it.
   struct Queue {
@@ -155,6 +156,7 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   };
   struct RxBuffer {
     BufferOwner owner;
+    virtio::Token token; ///< of the chain that is in flight or kept
   };
   /// The fields of a received header that say what kind of frame it is.
   struct HeaderStart {
@@ -295,7 +297,6 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   [[nodiscard]] bool start_frame(std::uint16_t buffer, std::uint32_t length, const std::optional<HeaderStart>& seen,
                                  RxFrame& out);
   [[nodiscard]] bool continue_frame(std::uint16_t buffer, std::uint32_t length, RxFrame& out);
-  [[nodiscard]] static HeaderStart read_start(const std::byte* start, bool mergeable);
   [[nodiscard]] bool read_header(const std::byte* start, const HeaderStart& seen, RxFrame& frame);
   [[nodiscard]] bool finish_frame(RxFrame& frame);
   void drop_assembly();

@@ -281,8 +281,10 @@ void VirtioNet::stop() {
 void VirtioNet::take_back_memory() {
   memory_is_lent_ = false;
   drop_assembly();
-  for (RxBuffer& buffer : rx_buffers_)
+  for (RxBuffer& buffer : rx_buffers_) {
     if (buffer.owner == BufferOwner::device) buffer.owner = BufferOwner::nobody;
+    if (buffer.owner == BufferOwner::consumer_keeping) buffer.owner = BufferOwner::consumer; // the ring starts anew
+  }
   take_back_chains();
   control_.take_back();
   interrupts_armed_ = interrupts_proven_ = interrupts_lost_ = false;

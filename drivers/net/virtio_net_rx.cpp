@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "bsp/cpu.hpp"
+#include "bsp/in_register.hpp"
 #include "bsp/panic.hpp"
 #include "bsp/shared.hpp"
 #include "drivers/net/virtio_net.hpp"
@@ -18,6 +19,15 @@ using virtio::Used;
 using virtio_net::Header;
 
 namespace {
+
+/// A received header, its flags and gso_type for one look.
+struct HeaderWords {
+  bsp::le16 flags_type;
+  bsp::le16 other[4];
+  bsp::le16 num_buffers;
+};
+static_assert(sizeof(HeaderWords) == sizeof(Header) && offsetof(Header, flags) == 0 &&
+              offsetof(Header, gso_type) == 1 && offsetof(Header, num_buffers) == offsetof(HeaderWords, num_buffers));
 
 void count_one(std::atomic<std::uint64_t>& counter) {
   // A single writer: load and store is enough, and cheaper than an atomic addition.
@@ -65,7 +75,7 @@ bool VirtioNet::post_buffer(std::uint16_t buffer) {
   }
   if (!token) return false;
   rx_buffer_of_[*token] = buffer;
-  rx_buffers_[buffer].owner = BufferOwner::device;
+  rx_buffers_[buffer] = {BufferOwner::device, *token};
   return true;
 }
 
@@ -81,19 +91,6 @@ bool VirtioNet::reject(std::uint64_t NetStats::*cause) {
   stats_.*cause += 1;
   stats_.rx_errors++;
   return false;
-}
-
-/// What every frame's header is asked for, each field once.
-inline VirtioNet::HeaderStart VirtioNet::read_start(const std::byte* start, bool mergeable) {
-  struct Words {
-    bsp::le16 flags_type;
-    bsp::le16 other[4];
-    bsp::le16 num_buffers;
-  };
-  static_assert(sizeof(Words) == sizeof(Header) && offsetof(Header, flags) == 0 && offsetof(Header, gso_type) == 1 &&
-                offsetof(Header, num_buffers) == offsetof(Words, num_buffers));
-  const auto& header = *reinterpret_cast<const Words*>(start);
-  return {header.flags_type.load(), mergeable ? header.num_buffers.load() : std::uint16_t{1}};
 }
 
 /// The rest of what the header says, each field once. False if it cannot be, its cause counted.
@@ -157,7 +154,9 @@ bool VirtioNet::start_frame(std::uint16_t buffer, std::uint32_t length, const st
   out.length = out.first.length;
   out.buffer = buffer;
   out.headroom = header_size_; // its own header's bytes are read by then
-  const HeaderStart head = seen ? *seen : read_start(start, mergeable_);
+  const auto& header = *reinterpret_cast<const HeaderWords*>(start);
+  const HeaderStart head =
+      seen ? *seen : HeaderStart{header.flags_type.load(), mergeable_ ? header.num_buffers.load() : std::uint16_t{1}};
   const std::uint16_t buffers = head.buffers;
   if (buffers == 0) return reject(&NetStats::rx_num_buffers_invalid);
   if (buffers - 1U > rx_.ring.chains_in_flight()) {
@@ -235,8 +234,8 @@ bool VirtioNet::take_buffer(const Used& used, const std::optional<HeaderStart>& 
 /// What most frames are: one buffer, and nothing in the header. Stops before the first that is anything else; if its
 /// header said so, `seen` holds what was read of it.
 template <class Ring>
-[[gnu::always_inline]] inline std::size_t VirtioNet::receive_plain(Ring& ring, std::span<RxFrame> out,
-                                                                   std::optional<HeaderStart>& seen) {
+[[gnu::noinline]] std::size_t VirtioNet::receive_plain(Ring& ring, std::span<RxFrame> out,
+                                                       std::optional<HeaderStart>& seen) {
   if (has_hash_ || assembly_.missing != 0) return 0;
   RxBuffer* const buffers = rx_buffers_.data();
   const std::uint16_t* const buffer_of_token = rx_buffer_of_.data();
@@ -249,18 +248,20 @@ template <class Ring>
   const bool mergeable = mergeable_;
   RxFrame* frame = out.data();
   std::uint64_t bytes = 0;
-  const std::size_t count = ring.take_each(out.size(), [&](std::size_t token, std::size_t used_length) {
+  const std::size_t count = ring.template take_each<true>(out.size(), [&](std::size_t token, std::size_t used_length) {
     const std::size_t length = used_length - header_size;
     if (length - ethernet_header_size > room) return false; // also if it is shorter than that
     const std::size_t buffer = buffer_of_token[token];
     std::byte* const start = memory + buffer * buffer_bytes;
     bsp::sync_for_cpu({start, used_length});
-    const HeaderStart head = read_start(start, mergeable);
-    if (head.flags_type != 0 || head.buffers != 1) {
-      seen = head;
+    const auto& header = *reinterpret_cast<const HeaderWords*>(start);
+    const std::uint64_t flags_type = header.flags_type.load_wide();
+    const std::uint64_t number = mergeable ? header.num_buffers.load_wide() : 1;
+    if (flags_type != 0 || number != 1) {
+      seen = {static_cast<std::uint16_t>(flags_type), static_cast<std::uint16_t>(number)};
       return false;
     }
-    buffers[buffer].owner = BufferOwner::consumer;
+    buffers[buffer].owner = BufferOwner::consumer_keeping;
     frame->first.data = start + header_size;
     frame->first.bus = bsp::BusAddress{reinterpret_cast<std::uintptr_t>(start + header_size) + to_bus};
     frame->first.length = static_cast<std::uint32_t>(length);
@@ -327,7 +328,8 @@ std::size_t VirtioNet::receive(std::span<RxFrame> out) {
 // -------------------------------------------------------------------------------------------------------
 
 void VirtioNet::give_back(std::uint16_t buffer) {
-  if (buffer >= rx_buffer_count_ || rx_buffers_[buffer].owner != BufferOwner::consumer)
+  const BufferOwner owner = buffer < rx_buffer_count_ ? rx_buffers_[buffer].owner : BufferOwner::nobody;
+  if (owner != BufferOwner::consumer && owner != BufferOwner::consumer_keeping)
     PANIC("net: a frame was released that was not received");
   rx_buffers_[buffer].owner = BufferOwner::nobody;
   // No room is possible only after a reset that made the ring smaller: then the ring is full without this buffer.
@@ -342,30 +344,29 @@ void VirtioNet::free_block(const RxFrame& frame) {
   free_blocks_[free_block_count_++] = static_cast<std::uint8_t>(offset / sizeof(SegmentBlock));
 }
 
-/// Gives back what most frames are: one buffer in one descriptor. Stops at the first that is anything else.
+/// Gives back what most frames are: one buffer, whose chain was kept. Stops at the first that is anything else.
 template <class Ring>
 [[gnu::always_inline]] inline std::size_t VirtioNet::post_plain(Ring& ring, std::span<const RxFrame> frames) {
-  if (split_header_) return 0;
   RxBuffer* const buffers = rx_buffers_.data();
-  std::uint16_t* const buffer_of_token = rx_buffer_of_.data();
   const std::size_t buffer_count = rx_buffer_count_;
   const std::size_t bytes = rx_buffer_bytes_;
   std::byte* const start = rx_memory_.data();
   const std::uint64_t bus = raw(rx_memory_.bus());
   const RxFrame* frame = frames.data();
-  return ring.template add_each<true>(
-      frames.size(), [&](std::size_t token, std::uint64_t& address, std::uint64_t& length) {
-        const std::size_t buffer = frame->buffer;
-        if (!frame->more.empty() || buffer >= buffer_count || buffers[buffer].owner != BufferOwner::consumer)
-          return false;
-        bsp::sync_for_device({start + buffer * bytes, bytes});
-        buffers[buffer].owner = BufferOwner::device;
-        buffer_of_token[token] = static_cast<std::uint16_t>(buffer);
-        address = bus + buffer * bytes;
-        length = bytes;
-        frame++;
-        return true;
-      });
+  return ring.template again_each<true>(frames.size(),
+                                        [&](std::size_t& token, std::uint64_t& address, std::uint64_t& length) {
+                                          const std::size_t buffer = frame->buffer;
+                                          if (!frame->more.empty() || buffer >= buffer_count) return false;
+                                          RxBuffer& entry = buffers[buffer];
+                                          if (entry.owner != BufferOwner::consumer_keeping) return false;
+                                          bsp::sync_for_device({start + buffer * bytes, bytes});
+                                          entry.owner = BufferOwner::device;
+                                          token = bsp::in_register(entry.token);
+                                          address = bus + buffer * bytes;
+                                          length = bytes;
+                                          frame++;
+                                          return true;
+                                        });
 }
 
 void VirtioNet::release_one(const RxFrame& frame) {

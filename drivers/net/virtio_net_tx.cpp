@@ -225,7 +225,7 @@ template <class Ring> inline std::size_t VirtioNet::reclaim_plain(Ring& ring, st
   const TxSlot* const slots = tx_slots_.data();
   TxCompletion* completion = out.data();
   std::uint64_t bytes = 0;
-  const std::size_t done = ring.take_each(out.size(), [&](std::size_t token, std::size_t) {
+  const std::size_t done = ring.template take_each<false>(out.size(), [&](std::size_t token, std::size_t) {
     const TxSlot& slot = slots[token];
     if (slot.cookie == own_cookie) return false;
     *completion++ = {slot.cookie, true};

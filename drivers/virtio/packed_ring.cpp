@@ -59,7 +59,7 @@ void PackedRing::restart(const Settings& settings) {
   for (std::uint16_t i = 0; i < size_; i++)
     shadow_[i] = {0, 0, static_cast<Token>(i + 1 < size_ ? i + 1 : 0)};
   free_ = size_;
-  chains_ = 0;
+  chains_ = kept_ = 0;
   free_id_ = oldest_id_ = 0;
   avail_ = published_ = {0, packed::desc_avail}; // both wrap counters start at 1 (2.8.1)
   used_ = {0, both_flags};
@@ -274,7 +274,7 @@ bool PackedRing::request_interrupt(std::uint16_t after) {
   std::uint16_t offset = 0;
   if (event_idx_) {
     // Where the after-th chain starts if all that are in flight have the same length; in any case a slot in flight.
-    const std::uint32_t slots = static_cast<std::uint32_t>(size_ - free_);
+    const std::uint32_t slots = static_cast<std::uint32_t>(size_ - free_ - kept_);
     const std::uint32_t before = std::min(after, chains_) - std::uint32_t{chains_ != 0};
     if (chains_ != 0) offset = static_cast<std::uint16_t>(before * slots / chains_);
     Position at = used_;
@@ -316,11 +316,11 @@ QueueState PackedRing::state() const {
   state.index = index_;
   state.format = "packed";
   state.size = size_;
-  state.free = free_;
+  state.free = static_cast<std::uint16_t>(free_ + kept_);
   state.avail_idx = published_.slot;
   state.last_used = used_.slot;
   state.event_idx = event_idx_;
-  state.in_flight = static_cast<std::uint16_t>(size_ - free_);
+  state.in_flight = static_cast<std::uint16_t>(size_ - state.free);
   state.broken = broken();
   state.packed = true;
   state.avail_wrap = published_.wrap();

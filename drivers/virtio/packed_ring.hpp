@@ -52,34 +52,26 @@ class PackedRing {
   template <bool device_writes, class Produce>
   [[gnu::always_inline]] std::size_t add_each(std::size_t most, Produce&& produce) {
     if (broken()) return 0;
-    Shadow* const shadow = shadow_;
-    packed::DescriptorWords* const ring = words();
-    const std::size_t size = size_;
-    const std::size_t limit = most < free_ ? most : free_;
     std::size_t id = bsp::in_register(free_id_);
-    std::size_t slot = bsp::in_register(avail_.slot);
-    std::uint64_t flags = std::uint64_t{avail_.flags | (device_writes ? packed::desc_write : 0U)} << 48;
-    std::size_t count = 0;
-    for (; count < limit; count++) {
-      std::uint64_t address = 0;
-      std::uint64_t length = 0;
-      if (!produce(id, address, length)) break;
-      ring[slot].addr.store(address);
-      const std::uint64_t rest = length | std::uint64_t{id} << 32 | flags;
-      (batch_start_ != 0 ? ring[slot].len_id_flags.store(rest) : void(batch_start_ = rest)); // as in place()
-      Shadow& entry = shadow[id];
-      entry.writable = device_writes ? static_cast<std::uint32_t>(length) : 0;
-      entry.count = 1;
-      id = bsp::in_register(entry.next);
-      if (++slot != size) continue;
-      slot = 0;
-      flags ^= std::uint64_t{packed::desc_avail | packed::desc_used} << 48;
-    }
+    const std::size_t count = place_each<device_writes>(
+        most < free_ ? most : free_,
+        [&](std::size_t& token, std::uint64_t& address, std::uint64_t& length) {
+          token = id;
+          return produce(id, address, length);
+        },
+        [&](Shadow& entry, std::uint64_t length) {
+          entry.writable = device_writes ? static_cast<std::uint32_t>(length) : 0;
+          id = bsp::in_register(entry.next);
+        });
     free_id_ = static_cast<Token>(bsp::in_register(id));
     free_ = static_cast<std::uint16_t>(free_ - count);
-    chains_ = static_cast<std::uint16_t>(chains_ + count);
-    avail_ = {static_cast<std::uint16_t>(slot),
-              static_cast<std::uint16_t>(flags >> 48 & ~std::uint64_t{packed::desc_write})};
+    return count;
+  }
+  template <bool device_writes, class Produce>
+  [[gnu::always_inline]] std::size_t again_each(std::size_t most, Produce&& produce) {
+    if (broken()) return 0;
+    const std::size_t count = place_each<device_writes>(most, produce, [](Shadow&, std::uint64_t) {});
+    kept_ = static_cast<std::uint16_t>(kept_ - count);
     return count;
   }
   [[nodiscard]] [[gnu::always_inline]] std::optional<std::uint32_t> publish() {
@@ -101,7 +93,8 @@ class PackedRing {
 
   [[nodiscard]] bool used_pending() const;
   [[nodiscard]] std::size_t take_used(std::span<Used> out);
-  template <class Consume> [[gnu::always_inline]] std::size_t take_each(std::size_t most, Consume&& consume) {
+  template <bool keep, class Consume>
+  [[gnu::always_inline]] std::size_t take_each(std::size_t most, Consume&& consume) {
     if (broken() || in_order_) return 0;
     const packed::Descriptor* const ring = descriptors_;
     Shadow* const shadow = shadow_;
@@ -121,15 +114,18 @@ class PackedRing {
       Shadow& buffer = shadow[id];
       if (buffer.count != 1 || !consume(id, descriptor.len.load_wide())) break;
       buffer.count = 0;
-      buffer.next = static_cast<Token>(free_id);
-      free_id = id;
+      if (!keep) {
+        buffer.next = static_cast<Token>(free_id);
+        free_id = id;
+      }
       if (++slot != size) continue;
       slot = 0;
       lap ^= both_flags;
     }
     used_ = {static_cast<std::uint16_t>(slot), static_cast<std::uint16_t>(lap)};
-    free_id_ = static_cast<Token>(bsp::in_register(free_id));
-    free_ = static_cast<std::uint16_t>(free_ + taken);
+    if (!keep) free_id_ = static_cast<Token>(bsp::in_register(free_id));
+    std::uint16_t& books = keep ? kept_ : free_;
+    books = static_cast<std::uint16_t>(books + taken);
     chains_ = static_cast<std::uint16_t>(chains_ - taken);
     return taken;
   }
@@ -178,6 +174,36 @@ class PackedRing {
     return reinterpret_cast<packed::DescriptorWords*>(descriptors_);
   }
   [[nodiscard]] std::size_t events_offset() const { return std::size_t{capacity_} * sizeof(packed::Descriptor); }
+  /// Places up to `most` chains of one slot, as long as `produce(id, address, length)` fills them in, and tells
+  /// `enter(shadow, length)` of each.
+  template <bool device_writes, class Produce, class Enter>
+  [[gnu::always_inline]] std::size_t place_each(std::size_t most, Produce&& produce, Enter&& enter) {
+    Shadow* const shadow = shadow_;
+    packed::DescriptorWords* const ring = words();
+    const std::size_t size = size_;
+    std::size_t slot = bsp::in_register(avail_.slot);
+    std::uint64_t flags = std::uint64_t{avail_.flags | (device_writes ? packed::desc_write : 0U)} << 48;
+    std::size_t count = 0;
+    for (; count < most; count++) {
+      std::size_t id = 0;
+      std::uint64_t address = 0;
+      std::uint64_t length = 0;
+      if (!produce(id, address, length)) break;
+      ring[slot].addr.store(address);
+      const std::uint64_t rest = length | std::uint64_t{id} << 32 | flags;
+      (batch_start_ != 0 ? ring[slot].len_id_flags.store(rest) : void(batch_start_ = rest)); // as in place()
+      Shadow& entry = shadow[id];
+      entry.count = 1;
+      enter(entry, length);
+      if (++slot != size) continue;
+      slot = 0;
+      flags ^= std::uint64_t{packed::desc_avail | packed::desc_used} << 48;
+    }
+    chains_ = static_cast<std::uint16_t>(chains_ + count);
+    avail_ = {static_cast<std::uint16_t>(slot),
+              static_cast<std::uint16_t>(flags >> 48 & ~std::uint64_t{packed::desc_write})};
+    return count;
+  }
   void enter(Token id, std::uint16_t slots, std::uint32_t writable);
   void place(const Piece& piece, Token id, std::uint16_t flags);
   [[nodiscard]] Piece write_table(Token id, std::span<const Piece> readable, std::span<const Piece> writable);
@@ -226,6 +252,7 @@ class PackedRing {
   std::uint16_t index_{0};
   std::uint16_t size_{0};
   std::uint16_t free_{0}; ///< slots
+  std::uint16_t kept_{0}; ///< ids, each with a slot, that are neither free nor in flight
   std::uint16_t chains_{0};
   Token free_id_{0};
   std::uint16_t longest_table_{0}; ///< pieces that may go through an indirect table; 0: none

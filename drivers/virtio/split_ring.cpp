@@ -89,7 +89,7 @@ void SplitRing::restart(const Settings& settings) {
     shadow_[i] = {0, static_cast<std::uint16_t>((i + 1) & (size_ - 1)), 0}; // in table order from 0 (2.7.5)
   free_head_ = oldest_ = 0;
   free_ = size_;
-  chains_ = batch_left_ = 0;
+  chains_ = kept_ = batch_left_ = 0;
   avail_idx_ = published_ = notified_ = last_used_ = 0;
   fault_ = RingFault::none;
   // An index just passed is the farthest away: no interrupt until request_interrupt() (2.7.7.1).
@@ -256,11 +256,11 @@ QueueState SplitRing::state() const {
   state.index = index_;
   state.format = "split";
   state.size = size_;
-  state.free = free_;
+  state.free = static_cast<std::uint16_t>(free_ + kept_);
   state.avail_idx = published_;
   state.last_used = last_used_;
   state.event_idx = event_idx_;
-  state.in_flight = static_cast<std::uint16_t>(size_ - free_);
+  state.in_flight = static_cast<std::uint16_t>(size_ - state.free);
   state.broken = broken();
   if (size_ == 0) return state;
   state.used_idx = used_->idx.load();

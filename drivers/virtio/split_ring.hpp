@@ -103,6 +103,30 @@ class SplitRing {
     avail_idx_ = static_cast<std::uint16_t>(avail_idx_ + count);
     return count;
   }
+  /// For the data path: queues up to `most` chains that take_each() kept, as they are, as long as
+  /// `produce(token, address, length)` names one, and where its piece lies; returns how many.
+  template <bool device_writes, class Produce>
+  [[gnu::always_inline]] std::size_t again_each(std::size_t most, Produce&& produce) {
+    if (broken()) return 0;
+    Shadow* const shadow = shadow_;
+    bsp::le16* const first = avail_ring_;
+    bsp::le16* const last = first + size_;
+    bsp::le16* slot = first + (avail_idx_ & (size_ - 1U));
+    std::size_t count = 0;
+    for (; count < most; count++) {
+      std::size_t head = 0;
+      std::uint64_t address = 0; // in the descriptor already, as the length
+      std::uint64_t length = 0;
+      if (!produce(head, address, length)) break;
+      shadow[head].count = 1;
+      slot->store_low(head);
+      if (++slot == last) slot = first;
+    }
+    kept_ = static_cast<std::uint16_t>(kept_ - count);
+    chains_ = static_cast<std::uint16_t>(chains_ + count);
+    avail_idx_ = static_cast<std::uint16_t>(avail_idx_ + count);
+    return count;
+  }
   /// Exposes everything added since. The value to store into the doorbell if the device wants to be notified.
   [[nodiscard]] [[gnu::always_inline]] std::optional<std::uint32_t> publish() {
     const std::uint16_t index = avail_idx_;
@@ -132,8 +156,10 @@ class SplitRing {
   [[nodiscard]] std::size_t take_used(std::span<Used> out);
   /// For the data path: takes up to `most` used chains of one descriptor, oldest first, as long as
   /// `consume(token, length)` accepts them; `length` is the device's word. Stops before the first that is not accepted,
-  /// and before whatever take_used() may have to complain about. Returns how many.
-  template <class Consume> [[gnu::always_inline]] std::size_t take_each(std::size_t most, Consume&& consume) {
+  /// and before whatever take_used() may have to complain about. Returns how many. With `keep` their descriptors are
+  /// not free then, but wait for again_each().
+  template <bool keep, class Consume>
+  [[gnu::always_inline]] std::size_t take_each(std::size_t most, Consume&& consume) {
     if (broken() || in_order_) return 0;
     const std::size_t available = static_cast<std::uint16_t>(used_->idx.load() - last_used_);
     if (available > static_cast<std::uint16_t>(published_ - last_used_)) return 0;
@@ -152,12 +178,15 @@ class SplitRing {
       Shadow& head = shadow[id];
       if (head.count != 1 || !consume(id, element->len.load_wide())) break;
       head.count = 0;
-      head.next = static_cast<Token>(free_head);
-      free_head = id;
+      if (!keep) {
+        head.next = static_cast<Token>(free_head);
+        free_head = id;
+      }
       if (++element == last) element = first;
     }
-    free_head_ = static_cast<Token>(bsp::in_register(free_head));
-    free_ = static_cast<std::uint16_t>(free_ + taken);
+    if (!keep) free_head_ = static_cast<Token>(bsp::in_register(free_head));
+    std::uint16_t& books = keep ? kept_ : free_;
+    books = static_cast<std::uint16_t>(books + taken);
     chains_ = static_cast<std::uint16_t>(chains_ - taken);
     last_used_ = static_cast<std::uint16_t>(last_used_ + taken);
     return taken;
@@ -254,6 +283,7 @@ class SplitRing {
   std::uint16_t index_{0};
   std::uint16_t size_{0};
   std::uint16_t free_{0};
+  std::uint16_t kept_{0}; ///< descriptors that are neither free nor in flight
   std::uint16_t chains_{0};
   Token free_head_{0};
   std::uint16_t avail_idx_{0};    ///< entries placed

@@ -41,7 +41,7 @@ template <class Fixture> class EachTest : public Fixture {
   }
   std::vector<Taken> take_each(std::size_t most, std::size_t refused = SIZE_MAX) {
     std::vector<Taken> taken;
-    const std::size_t count = this->ring.take_each(most, [&](std::size_t token, std::size_t length) {
+    const std::size_t count = this->ring.template take_each<false>(most, [&](std::size_t token, std::size_t length) {
       if (taken.size() == refused) return false;
       taken.push_back({token, length});
       return true;
