@@ -104,7 +104,8 @@ class TxLoop {
  private:
   [[nodiscard]] bool fill();
   void prepare();
-  void collect();
+  bool collect();
+  [[nodiscard]] bool wait_briefly();
   void credit(net::Cookie cookie, std::size_t frames, bool sent);
 
   Bench& bench_;
@@ -113,13 +114,16 @@ class TxLoop {
   std::uint64_t count_;
   std::uint64_t prepared_{0};
   std::uint64_t in_flight_{0};
-  std::size_t group_{0};  ///< that goes out
-  std::size_t length_{0}; ///< frames of it
-  std::size_t taken_{0};  ///< of these, those that the device has
+  std::size_t group_{0};       ///< that goes out
+  std::size_t length_{0};      ///< frames of it
+  std::size_t taken_{0};       ///< of these, those that the device has
+  std::uint64_t full_at_{0};   ///< ticks: when the ring was last found full
+  std::uint64_t done_then_{0}; ///< frames that had been given back then
 };
 
-/// Receives until there were `count` frames, or none for `silence_us`, or Ctrl-C.
-void run_rx_loop(Bench& bench, SequenceCheck& check, std::uint64_t count, std::uint64_t silence_us);
+/// Receives until there were `count` frames, or none for `silence_us`, or Ctrl-C; `frames.size()` at once.
+void run_rx_loop(Bench& bench, SequenceCheck& check, std::span<net::RxFrame> frames, std::uint64_t count,
+                 std::uint64_t silence_us);
 
 /// Sends what it receives back from where it lies, addresses swapped, until Ctrl-C.
 class EchoLoop {

@@ -197,10 +197,13 @@ void run_net_bench_rx(Session& session, Arguments& arguments) {
   if (!count) return;
   const auto seconds = session.number_option(arguments, "-t", 10, 1, max_seconds);
   if (!seconds) return;
+  bsp::DmaBuffer memory; // private
+  const std::size_t batch = std::min(max_batch, ring_size(*device, 0) / 2);
+  if (!allocate(session, arguments, batch * sizeof(net::RxFrame), memory)) return;
   session.print("# receiving on {}", device->name());
   Bench bench{session, arguments, *device, true};
   SequenceCheck check;
-  run_rx_loop(bench, check, *count, *seconds * 1'000'000);
+  run_rx_loop(bench, check, {reinterpret_cast<net::RxFrame*>(memory.data()), batch}, *count, *seconds * 1'000'000);
   bench.report(&check);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The rings' verbs for the data path, add_each() and take_each(): the same as add() and take_used() for chains of one
-// descriptor, and nothing for anything else.
+// The rings' verbs for the data path: add_each() and take_each() do what add() and take_used() do for chains of one
+// descriptor, and nothing for anything else; again_each() gives what take_each() kept.
+#include <algorithm>
 #include <map>
 #include <random>
 #include <vector>
@@ -157,6 +158,65 @@ template <class Fixture> class EachTest : public Fixture {
     for (const auto& [address, count] : loads)
       LONGS_EQUAL(1, count);
   }
+  /// Where each token's piece lies.
+  struct Kept {
+    std::size_t token;
+    std::uint64_t address;
+    std::uint64_t length;
+  };
+  void exposes_kept_chains_again_as_they_were() {
+    LONGS_EQUAL(6, add_each<true>(6));
+    std::vector<Kept> kept;
+    for (unsigned lap = 0; lap < 50; lap++) {
+      const auto chains = this->device.take_available();
+      LONGS_EQUAL(6, chains.size());
+      for (std::size_t i = 0; i < 6; i++) {
+        const auto& piece = chains[i].pieces.at(0);
+        CHECK(piece.writable);
+        if (lap == 0)
+          kept.push_back({chains[i].head, piece.bus, piece.length});
+        else
+          CHECK(kept[i].token == chains[i].head && kept[i].address == piece.bus && kept[i].length == piece.length);
+        this->device.complete(chains[i], 20);
+      }
+      const std::size_t taken =
+          this->ring.template take_each<true>(8, [](std::size_t, std::size_t length) { return length == 20; });
+      LONGS_EQUAL(6, taken);
+      LONGS_EQUAL(2, this->ring.free()); // the kept ones are not
+      LONGS_EQUAL(0, this->ring.chains_in_flight());
+      LONGS_EQUAL(8, this->ring.state().free); // but no device has them
+      LONGS_EQUAL(0, this->ring.state().in_flight);
+      this->cycle(lap % 3); // others pass meanwhile
+      std::rotate(kept.begin(), kept.begin() + lap % 5, kept.end());
+      std::size_t next = 0;
+      const auto produce = [&](std::size_t& token, std::uint64_t& address, std::uint64_t& length) {
+        if (next == 6) return false;
+        token = kept[next].token;
+        address = kept[next].address;
+        length = kept[next++].length;
+        return true;
+      };
+      LONGS_EQUAL(4, this->ring.template again_each<true>(4, produce));
+      LONGS_EQUAL(2, this->ring.template again_each<true>(8, produce));
+      static_cast<void>(this->ring.publish());
+      LONGS_EQUAL(6, this->ring.chains_in_flight());
+      LONGS_EQUAL(6, this->ring.state().in_flight);
+    }
+  }
+  void rejects_a_kept_chain_that_is_given_back_again() {
+    LONGS_EQUAL(2, add_each<true>(2));
+    const auto chains = this->device.take_available();
+    this->device.complete(chains[0], 20);
+    const auto accept = [](std::size_t, std::size_t) { return true; };
+    LONGS_EQUAL(1, this->ring.template take_each<true>(8, accept));
+    this->device.place_used(chains[0].head, 20);
+    this->device.publish_used();
+    LONGS_EQUAL(0, this->ring.template take_each<true>(8, accept));
+    LONGS_EQUAL(0, this->take().size());
+    CHECK(this->ring.fault() == RingFault::used_id_not_in_flight);
+    this->restart(8, false);
+    LONGS_EQUAL(8, this->ring.free());
+  }
   void keeps_its_books_when_mixed_with_the_other_verbs() {
     std::mt19937 random{20261121};
     std::map<std::size_t, std::uint32_t> lengths; // by token, what the device wrote
@@ -276,6 +336,22 @@ TEST(SplitRingEach, KeepsItsBooksWhenMixedWithTheOtherVerbs) {
 }
 TEST(PackedRingEach, KeepsItsBooksWhenMixedWithTheOtherVerbs) {
   keeps_its_books_when_mixed_with_the_other_verbs();
+}
+
+TEST(SplitRingEach, ExposesKeptChainsAgainAsTheyWere) {
+  exposes_kept_chains_again_as_they_were();
+}
+TEST(PackedRingEach, ExposesKeptChainsAgainAsTheyWere) {
+  exposes_kept_chains_again_as_they_were();
+}
+
+// proves: ROB-02
+TEST(SplitRingEach, RejectsAKeptChainThatIsGivenBackAgain) {
+  rejects_a_kept_chain_that_is_given_back_again();
+}
+// proves: ROB-02
+TEST(PackedRingEach, RejectsAKeptChainThatIsGivenBackAgain) {
+  rejects_a_kept_chain_that_is_given_back_again();
 }
 
 TEST(SplitRingEach, TakesNothingWithInOrder) {
