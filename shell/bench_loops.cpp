@@ -13,7 +13,6 @@ namespace {
 
 /// Batches between two looks at everything else, if there is no reason to sleep.
 constexpr std::size_t round_batches = 16;
-constexpr std::size_t rx_batch = 192;
 constexpr std::size_t echo_batch = 32;
 /// They take about as long as to sleep and wake up: tens of microseconds.
 constexpr unsigned looks_instead_of_sleep = 150;
