@@ -11,7 +11,7 @@ NOWHERE = ["-netdev", "hubport,id=spare,hubid=0"]
 
 
 @pytest.mark.parametrize(
-    "frames,runs", [(300_000, 1), pytest.param(2_000_000, 10, marks=pytest.mark.soak)], ids=["short", "soak"]
+    "frames,runs", [(300_000, 1), pytest.param(2_000_000, 20, marks=pytest.mark.soak)], ids=["short", "soak"]
 )
 @pytest.mark.parametrize("kind", ["modern", "packed", "legacy"])
 def test_a_full_ring_never_stalls(launch, kind, frames, runs):
