@@ -23,7 +23,13 @@ void enable_interrupts() {
 
 void wait_for_interrupt(Deadline until) {
   if (until.ticks() != UINT64_MAX) {
-    sbi::set_timer(until.ticks());
+    // Setting the timer is a call to the firmware, and on an emulator a stir in its main loop: an alarm that is to come
+    // anyway is left to wake this hart too soon, which costs less than a new one for each sleep.
+    std::uint64_t& alarm = this_hart().alarm;
+    if (alarm > until.ticks() || alarm <= clock::now_ticks()) {
+      alarm = until.ticks();
+      sbi::set_timer(alarm);
+    }
     csr::set<csr::Csr::sie>(csr::sie_timer);
   }
   this_hart().idles++;

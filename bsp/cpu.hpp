@@ -13,9 +13,9 @@ namespace bsp::cpu {
 bool disable_interrupts();
 void enable_interrupts();
 
-/// Sleeps until an interrupt is pending or the deadline passes. Call with interrupts off and all "work pending" flags
-/// checked: wfi wakes up on a pending interrupt also then, so nothing that comes after the check is slept over. Returns
-/// with interrupts off.
+/// Sleeps until an interrupt is pending or the deadline passes, or, now and then, for a shorter time. Call with
+/// interrupts off and all "work pending" flags checked: wfi wakes up on a pending interrupt also then, so nothing that
+/// comes after the check is slept over. Returns with interrupts off.
 void wait_for_interrupt(Deadline until);
 
 /// How often wait_for_interrupt() has slept.

@@ -16,6 +16,7 @@ struct HartContext {
   std::uint64_t id;
   std::uint64_t idles;
   std::uint64_t asleep; ///< by how much instret moved in wfi
+  std::uint64_t alarm;  ///< ticks: what the timer was last set to
 };
 
 static_assert(offsetof(TrapFrame, sepc) == 256 && offsetof(TrapFrame, sstatus) == 264);

@@ -7,6 +7,7 @@
 // A loop looks at the console, the other interfaces and the clock only in Bench::serve(), at most once a batch.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -142,7 +143,9 @@ class EchoLoop {
     return head_ >= count ? head_ - count : head_ + frames_.size() - count;
   }
 
+  static constexpr std::size_t echo_batch = 32;
   Bench& bench_;
+  std::array<net::TxRequest, echo_batch> requests_{};
   std::span<net::RxFrame> frames_;
   std::span<bool> finished_; ///< released, by place
   const net::Cookie base_;   ///< the cookie of place 0

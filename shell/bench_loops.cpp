@@ -13,7 +13,6 @@ namespace {
 
 /// Batches between two looks at everything else, if there is no reason to sleep.
 constexpr std::size_t round_batches = 16;
-constexpr std::size_t echo_batch = 32;
 /// They take about as long as to sleep and wake up: tens of microseconds.
 constexpr unsigned looks_instead_of_sleep = 150;
 
@@ -248,7 +247,7 @@ std::size_t EchoLoop::send_back() {
   const std::size_t first = before_head(unsent_);
   const std::size_t count = std::min({echo_batch, unsent_, frames_.size() - first});
   if (count == 0) return 0;
-  net::TxRequest requests[echo_batch];
+  const std::span requests{requests_};
   std::size_t asked = 0;
   for (; asked < count && frames_[first + asked].more.empty(); asked++) {
     const net::RxFrame& frame = frames_[first + asked];
@@ -256,7 +255,7 @@ std::size_t EchoLoop::send_back() {
     requests[asked].cookie = net::Cookie{static_cast<std::uint64_t>(base_) + first + asked};
     requests[asked].headroom = frame.headroom;
   }
-  std::size_t taken = asked == 0 ? 0 : bench_.device.send({requests, asked});
+  std::size_t taken = asked == 0 ? 0 : bench_.device.send(requests.first(asked));
   unsent_ -= taken;
   // A frame in several buffers, or too long to be sent, is not sent back.
   if (taken == 0 && (asked == 0 || !bench_.device.check_request(requests[0]))) {
