@@ -318,7 +318,11 @@ VirtioNet::~VirtioNet() {
 
 void VirtioNet::shut_down() {
   detach_interrupt();
-  const bool has_queues = state_ == State::live || state_ == State::recovering;
+  // After a reset that failed there may be nothing to stop, and nothing is written to a device that was given up but its
+  // reset (2.1.2).
+  const std::uint8_t status = transport_.status();
+  const bool has_queues = (state_ == State::live || state_ == State::recovering) &&
+                          (status & virtio::status::driver_ok) != 0 && (status & virtio::status::failed) == 0;
   stop();
   state_ = State::failed;
   const auto stop_queue = [this](std::uint16_t index) {

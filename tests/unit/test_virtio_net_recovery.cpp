@@ -418,6 +418,17 @@ TEST(VirtioNetRecovery, StopsItsQueuesAndTheDeviceAtShutDown) {
   CHECK_FALSE(reclaimed().at(0).sent);
 }
 
+TEST(VirtioNetRecovery, WritesNothingButAResetAtShutDownToADeviceThatItHasFailed) {
+  rings[0].place_used(8, 100);
+  rings[0].publish_used();
+  received();
+  device->script.refuses_features = true;
+  net->service(); // its reset fails, and the next one waits its turn
+  CHECK((device->status() & 128) != 0);
+  net->shut_down();
+  LONGS_EQUAL(0, device->status());
+}
+
 // proves: ROB-21
 TEST(VirtioNetRecovery, FallsBackToADeviceResetIfAQueueDoesNotStop) {
   offer(Feature::ring_reset);
