@@ -156,7 +156,7 @@ void HostileNic::deliver(HostileRing& ring, const HostileRing::Chain& chain, std
   for (const HostileRing::Piece& piece : chain.pieces) {
     if (!piece.writable) continue;
     const bool free = is_free_for_device(piece);
-    require(free || ring.scribbled(), "a buffer of the device is nobody else's");
+    require(free || ring.scribbled() || ring.misused(chain.id), "a buffer of the device is nobody else's");
     const std::size_t count = std::min<std::size_t>(head.size(), piece.length);
     for (std::size_t i = 0; i < count && free; i++)
       memory_.store(piece.bus + i, 1, head[i]);

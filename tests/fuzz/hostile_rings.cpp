@@ -24,6 +24,7 @@ void HostileRing::go_live(bool packed, std::uint16_t size, const std::uint64_t (
 void HostileRing::stop() {
   live_ = false;
   scribbled_ = false;
+  misused_.clear();
   next_ = used_ = 0;
   next_wrap_ = used_wrap_ = true;
   held.clear();
@@ -127,19 +128,22 @@ void HostileRing::put(std::uint16_t id, std::uint32_t length, std::uint16_t slot
 
 // ---- as it should not be
 
-// The descriptors of a packed ring are overwritten by used ones: by those that nobody had, too.
+// The descriptors of a packed ring are overwritten by used ones: by those that nobody had, too. On a split ring the
+// driver takes back what the device may yet find in the available ring.
 void HostileRing::misuse(std::uint16_t id, std::uint32_t length, std::uint16_t slots) {
   if (packed_) scribbled_ = true;
+  misused_.insert(id);
   put(id, length, slots);
 }
 
 void HostileRing::note_change(std::uint64_t bus) {
-  if (live_ && packed_ && bus >= areas_[0] && bus < areas_[0] + area_size(0)) scribbled_ = true;
+  const unsigned area = packed_ ? 0 : 2; // where used entries are
+  if (live_ && bus >= areas_[area] && bus < areas_[area] + area_size(area)) scribbled_ = true;
 }
 
 void HostileRing::scribble(unsigned area, std::uint32_t offset, unsigned width, std::uint64_t value) {
   if (!live_) return;
-  if (area != 2) scribbled_ = true;
+  scribbled_ = true; // in the used ring, too: it may say of any chain that it was used
   store(areas_[area] + offset % area_size(area), width, value);
 }
 
@@ -152,7 +156,7 @@ void HostileRing::set_suppression(std::uint32_t value) {
 
 void HostileRing::jump(std::uint16_t to) {
   if (!live_) return;
-  if (packed_) scribbled_ = true;
+  scribbled_ = true;
   used_ = packed_ ? static_cast<std::uint16_t>(to % size_) : to;
   used_wrap_ = (to & 0x8000) == 0;
   if (!packed_) store(areas_[2] + 2, 2, to);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "tests/support/device_memory.hpp"
@@ -34,6 +35,8 @@ class HostileRing {
   [[nodiscard]] std::uint16_t size() const { return size_; }
   /// Whether the device has overwritten what only the driver writes: then what is found there proves nothing.
   [[nodiscard]] bool scribbled() const { return scribbled_; }
+  /// Whether the device has said of this chain that it was used, whether it had it or not.
+  [[nodiscard]] bool misused(std::uint16_t id) const { return misused_.contains(id); }
   /// Whether [bus, bus + length) touches one of the three areas.
   [[nodiscard]] bool overlaps(std::uint64_t bus, std::uint64_t length) const;
 
@@ -67,6 +70,7 @@ class HostileRing {
   bool live_{false};
   bool packed_{false};
   bool scribbled_{false};
+  std::set<std::uint16_t> misused_;
   std::uint16_t size_{0};
   std::uint64_t areas_[3]{};
   std::uint16_t next_{0};
