@@ -318,8 +318,8 @@ VirtioNet::~VirtioNet() {
 
 void VirtioNet::shut_down() {
   detach_interrupt();
-  // After a reset that failed there may be nothing to stop, and nothing is written to a device that was given up but its
-  // reset (2.1.2).
+  // After a reset that failed there may be nothing to stop, and nothing is written to a device that was given up but
+  // its reset (2.1.2).
   const std::uint8_t status = transport_.status();
   const bool has_queues = (state_ == State::live || state_ == State::recovering) &&
                           (status & virtio::status::driver_ok) != 0 && (status & virtio::status::failed) == 0;
