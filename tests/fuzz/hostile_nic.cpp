@@ -440,6 +440,7 @@ void HostileNic::control_step() {
 }
 
 void HostileNic::user_step(std::uint8_t op) {
+  if (op == 0x27) return command_step(); // which may be many calls
   const Bounded bounded;
   switch (op) {
   case 0x20:
@@ -459,8 +460,6 @@ void HostileNic::user_step(std::uint8_t op) {
   case 0x26:
     static_cast<void>(net_->reset());
     return;
-  case 0x27:
-    return command_step();
   case 0x28:
     static_cast<void>(net_->set_mtu(input_.half()));
     return;
