@@ -148,6 +148,7 @@ class EchoLoop {
   std::array<net::TxRequest, echo_batch> requests_{};
   std::span<net::RxFrame> frames_;
   std::span<bool> finished_; ///< released, by place
+  bool drained_{false};      ///< there were no more frames when last looked
   const net::Cookie base_;   ///< the cookie of place 0
   std::size_t head_{0};      ///< place of the next frame to receive
   std::size_t unsent_{0};    ///< frames before it that the device has not taken yet

@@ -210,25 +210,27 @@ EchoLoop::EchoLoop(Bench& bench, std::span<net::RxFrame> frames, std::span<bool>
 void EchoLoop::run() {
   bool running = true;
   while (running) {
-    std::size_t moved = 0;
-    for (std::size_t round = 0; round < round_batches; round++) {
-      moved = take();
+    bool idle = false;
+    for (std::size_t round = 0; round < round_batches && !idle; round++) {
+      std::size_t moved = take();
       moved += send_back();
-      moved += collect(); // which may have made room
-      if (moved == 0) break;
+      const std::size_t collected = collect(); // which may have made room
+      idle = moved + collected == 0 || (drained_ && unsent_ == 0 && collected < echo_batch);
     }
     // Replies need no interrupt, unless more cannot be taken or sent without them.
     bench_.service.expect_completions(unsent_ != 0 || held_ == frames_.size());
-    running = bench_.serve(moved == 0, bsp::Deadline::never());
+    running = bench_.serve(idle, bsp::Deadline::never());
   }
   drain();
 }
 
 std::size_t EchoLoop::take() {
   const std::size_t room = std::min({echo_batch, frames_.size() - head_, frames_.size() - held_});
+  drained_ = false;
   if (room == 0) return 0;
   const std::span<net::RxFrame> frames = frames_.subspan(head_, room);
   const std::size_t got = bench_.device.receive(frames);
+  drained_ = got < room;
   if (got == 0) return 0;
   if (bench_.frames == 0 && held_ == 0) bench_.start();
   for (const net::RxFrame& frame : frames.first(got)) {

@@ -239,7 +239,7 @@ void Shell::serve() {
 
 bool Shell::pump() {
   serve();
-  if (console_.at_line_start()) print_announcements();
+  if (announcements_waiting() && console_.at_line_start()) print_announcements();
   interrupted_ = console_.take_interrupt() || interrupted_;
   return !interrupted_;
 }

@@ -299,7 +299,7 @@ template <class Ring> std::size_t VirtioNet::receive_from(Ring& ring, std::span<
     std::optional<HeaderStart> seen;
     frames += receive_plain(ring, out.subspan(frames), seen);
     // Bounded by the ring: a device that keeps on giving bad entries does not keep us here.
-    if (frames == out.size() || frames + others >= ring.size()) break;
+    if (frames == out.size() || frames + others >= ring.size() || !ring.used_pending()) break;
     if (!receive_any(ring, seen, out[frames], frames)) break;
   }
   if (others != 0 || ring.broken()) settle_receive();

@@ -241,7 +241,7 @@ template <class Ring> std::size_t VirtioNet::reclaim_from(Ring& ring, std::span<
   std::size_t done = 0;
   for (Used used;;) {
     done += reclaim_plain(ring, out.subspan(done));
-    if (done == out.size() || ring.take_used({&used, 1}) == 0) break;
+    if (done == out.size() || !ring.used_pending() || ring.take_used({&used, 1}) == 0) break;
     if (complete(used, out[done])) done++;
   }
   if (ring.broken()) note_fault(tx_);
