@@ -64,7 +64,9 @@ bool TxLoop::run() {
     for (std::size_t round = 0; round < round_batches; round++) {
       const bool rest = collect();
       blocked = running && !fill();
-      if (!rest && !(blocked && wait_briefly())) break;
+      if (rest) continue;
+      if (!blocked || !wait_briefly()) break;
+      blocked = false;
     }
     const bool more = running && (prepared_ < count_ || taken_ < length_);
     if (in_flight_ == 0 && !more) break;
@@ -75,7 +77,8 @@ bool TxLoop::run() {
       bench_.fail("device did not complete");
       return bench_.device.usable() && bench_.device.reset().has_value();
     }
-    if (!bench_.serve(blocked || !more, deadline)) running = false;
+    // With nothing in flight no interrupt would come.
+    if (!bench_.serve((blocked && in_flight_ != 0) || !more, deadline)) running = false;
   }
   bench_.stop();
   return true;
