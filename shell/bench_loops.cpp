@@ -188,7 +188,7 @@ void run_rx_loop(Bench& bench, SequenceCheck& check, std::span<net::RxFrame> fra
       if (got == 0) break;
       if (bench.frames == 0) bench.start();
       for (const net::RxFrame& frame : frames.first(got)) {
-        bench.bytes += frame.length;
+        bench.bytes += frame.length();
         const std::uint16_t* const words = half_words(frame.first.data);
         if (words[6] != type || frame.first.length < sequence_offset + sizeof(std::uint32_t)) continue;
         check.note(std::uint32_t{big_endian(words[7])} << 16 | big_endian(words[8]));
@@ -254,7 +254,7 @@ std::size_t EchoLoop::send_back() {
   if (count == 0) return 0;
   const std::span requests{requests_};
   std::size_t asked = 0;
-  for (; asked < count && frames_[first + asked].more.empty(); asked++) {
+  for (; asked < count && frames_[first + asked].more_count == 0; asked++) {
     const net::RxFrame& frame = frames_[first + asked];
     requests[asked].segments = {&frame.first, 1};
     requests[asked].cookie = net::Cookie{static_cast<std::uint64_t>(base_) + first + asked};
@@ -280,7 +280,7 @@ std::size_t EchoLoop::collect() {
     for (; i < count && done[i].cookie == net::Cookie{static_cast<std::uint64_t>(base_) + place + run}; i++) {
       if (place + run >= frames_.size()) continue;
       if (!done[i].sent) bench_.fail("device was reset");
-      bench_.bytes += frames_[place + run].length;
+      bench_.bytes += frames_[place + run].length();
       run++;
     }
     if (run == 0) continue;

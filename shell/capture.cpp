@@ -36,11 +36,8 @@ std::byte* CaptureRing::reserve(const Header& header) {
 }
 
 bool CaptureRing::push(const net::RxFrame& frame, std::uint64_t time_us) {
-  std::size_t length = frame.first.length;
-  for (const net::Segment& segment : frame.more)
-    length += segment.length;
   std::byte* to = reserve({.time_us = time_us,
-                           .length = static_cast<std::uint32_t>(length),
+                           .length = frame.length(),
                            .notes = {.hash = frame.hash,
                                      .csum_start = frame.csum_start,
                                      .csum_offset = frame.csum_offset,
@@ -55,7 +52,7 @@ bool CaptureRing::push(const net::RxFrame& frame, std::uint64_t time_us) {
   if (to == nullptr) return false;
   std::memcpy(to, frame.first.data, frame.first.length);
   to += frame.first.length;
-  for (const net::Segment& segment : frame.more) {
+  for (const net::Segment& segment : frame.more()) {
     std::memcpy(to, segment.data, segment.length);
     to += segment.length;
   }

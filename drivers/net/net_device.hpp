@@ -52,22 +52,37 @@ enum class Gso : std::uint8_t {
 
 /// A received frame, Ethernet header first, without virtio header and FCS.
 struct RxFrame {
-  Segment first;                 ///< the frame's first bytes; all of them unless `more` is not empty
-  std::span<const Segment> more; ///< the rest of a frame that came in several buffers
-  std::uint32_t length{0};       ///< of the whole frame; above mtu + 18 only with a gso other than none, or a jumbo
-  std::uint16_t buffer{0};       ///< the driver's handle; not for the consumer
-  std::uint16_t headroom{0};     ///< of a TxRequest that sends the frame on from where it lies
+  Segment first;             ///< the frame's first bytes; all of them unless it came in several buffers
+  std::uint64_t handle{0};   ///< the driver's; not for the consumer
+  std::uint16_t headroom{0}; ///< of a TxRequest that sends the frame on from where it lies
+  std::uint16_t more_count{0};
+  std::uint16_t coalesced_segments{0}; ///< with RSC_EXT: how many segments the device merged; 0 if it does not say
+  std::uint16_t duplicate_acks{0};     ///< likewise: duplicate ACKs it merged
   Checksum checksum{Checksum::none};
   Gso gso{Gso::none};
   std::uint16_t csum_start{0};  ///< with partial: where summing starts, in bytes from the frame's start
   std::uint16_t csum_offset{0}; ///< with partial: where the sum goes, from csum_start
   std::uint16_t gso_size{0};    ///< with gso: payload bytes of one segment; 0 if the device did not say
-  bool ecn{false};              ///< with gso tcp4 or tcp6: congestion was signalled in it
-  std::uint8_t hash_report{0};  ///< with HASH_REPORT: what `hash` was computed over (5.1.6.4.5); 0: there is none
   std::uint32_t hash{0};
-  std::uint16_t coalesced_segments{0}; ///< with RSC_EXT: how many segments the device merged; 0 if it does not say
-  std::uint16_t duplicate_acks{0};     ///< likewise: duplicate ACKs it merged
+  std::uint8_t hash_report{0}; ///< with HASH_REPORT: what `hash` was computed over (5.1.6.4.5); 0: there is none
+  bool ecn{false};             ///< with gso tcp4 or tcp6: congestion was signalled in it
+  const Segment* more_segments{nullptr}; ///< meaningless unless more_count says that there are any
 
+  /// The rest of a frame that came in several buffers.
+  [[nodiscard]] std::span<const Segment> more() const {
+    return {more_count == 0 ? nullptr : more_segments, more_count};
+  }
+  void set_more(std::span<const Segment> segments) {
+    more_segments = segments.data();
+    more_count = static_cast<std::uint16_t>(segments.size());
+  }
+  /// Bytes of the whole frame: above mtu + 18 only with a gso other than none, or for a jumbo frame.
+  [[nodiscard]] std::uint32_t length() const {
+    std::uint32_t bytes = first.length;
+    for (const Segment& segment : more())
+      bytes += segment.length;
+    return bytes;
+  }
   [[nodiscard]] std::span<const std::byte> head() const { return {first.data, first.length}; }
 };
 

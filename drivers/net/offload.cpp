@@ -126,15 +126,8 @@ template <class Visit> void for_each_part(const RxFrame& frame, std::size_t from
     start = stop;
   };
   part(frame.first);
-  for (const Segment& segment : frame.more)
+  for (const Segment& segment : frame.more())
     part(segment);
-}
-
-std::size_t size_of(const RxFrame& frame) {
-  std::size_t size = frame.first.length;
-  for (const Segment& segment : frame.more)
-    size += segment.length;
-  return size;
 }
 
 /// Over all segments; one that starts at an odd offset has its sum's bytes the other way round (RFC 1071, 2(B)).
@@ -188,7 +181,7 @@ bsp::Result<Offload> prepare_offload(std::span<std::byte> frame, std::uint16_t g
 
 void complete_checksum(RxFrame& frame) {
   if (frame.checksum != Checksum::partial) return;
-  const std::size_t end = size_of(frame);
+  const std::size_t end = frame.length();
   const std::size_t field = std::size_t{frame.csum_start} + frame.csum_offset;
   if (field + 2 > end) return;
   unsigned value = ~unsigned{sum_from(frame, frame.csum_start, end)} & 0xffff;

@@ -12,13 +12,15 @@
 //
 // Owner: one hart's main loop; handle_interrupt() alone runs in interrupt context, acknowledges, masks and flags.
 // Invariants:
-//  - A receive buffer is owned by the device, by the consumer, or by nobody; exactly one of them at any time, resets
-//    included.
+//  - A receive buffer belongs to a chain of the receive ring, to the consumer, or to nobody; exactly one of them at any
+//    time, resets included. The chain of a plain frame is kept for it: it goes to the consumer and back with its
+//    buffer.
 //  - What the device writes is read once, checked, then used. What it does wrong is counted under its cause; a ring it
 //    broke, or NEEDS_RESET, ends in a bounded reset and re-initialisation (recover()).
 //  - The header length is fixed by the negotiation and the same in both directions.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -87,7 +89,7 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   [[nodiscard]] std::string_view name() const override { return config_.name; }
   [[nodiscard]] MacAddress mac() const override { return mac_; }
   [[nodiscard]] Link link() const override { return link_; }
-  [[nodiscard]] std::uint16_t mtu() const override { return mtu_; }
+  [[nodiscard]] std::uint16_t mtu() const override { return std::min(mtu_limit_, device_mtu_); }
   [[nodiscard]] std::uint16_t device_mtu() const override { return device_mtu_; }
   [[nodiscard]] bsp::Result<void> set_mtu(std::uint16_t mtu) override;
   [[nodiscard]] NetStats stats() const override;
@@ -139,8 +141,8 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
 
  private:
   enum class State : std::uint8_t { down, live, recovering, failed };
-  /// Of a receive buffer. consumer_keeping: its chain is kept for it (SplitRing::take_each()).
-  enum class BufferOwner : std::uint8_t { nobody, device, consumer, consumer_keeping };
+  /// Of a receive buffer. chain: the device has it, or, if the chain is kept (SplitRing::take_each()), the consumer.
+  enum class BufferOwner : std::uint8_t { nobody, chain, consumer };
 
   /// A queue with what its owner needs to drive it.
   struct Queue {
@@ -154,10 +156,6 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
     std::uint16_t in_flight_then{0}; ///< chains
     bool kicked{false};              ///< since it last moved
   };
-  struct RxBuffer {
-    BufferOwner owner;
-    virtio::Token token; ///< of the chain that is in flight or kept
-  };
   /// The fields of a received header that say what kind of frame it is.
   struct HeaderStart {
     std::uint16_t flags_type; ///< flags, and above them gso_type
@@ -167,6 +165,12 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   struct TxSlot {
     Cookie cookie;
     std::uint32_t bytes;
+  };
+  /// What the loop over plain requests looks at.
+  struct PlainSend {
+    TxSlot* slots;
+    std::uint64_t mtu;
+    std::uint64_t hdr_len_mask;
   };
   /// The cookie of the driver's own announcement; never given to reclaim().
   static constexpr Cookie own_cookie{UINT64_MAX};
@@ -285,7 +289,7 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   }
   [[nodiscard]] bool post_buffer(std::uint16_t buffer);
   void post_all_buffers();
-  template <class Ring> [[nodiscard]] std::size_t receive_from(Ring& ring, std::span<RxFrame> out);
+  template <class Ring> [[nodiscard]] std::size_t receive_from(Ring& ring, RxFrame* out, std::size_t most);
   /// Whether buffers can be taken: while the consumer holds all segment blocks, only those of a frame that has one.
   [[nodiscard]] bool can_receive() const { return !mergeable_ || free_block_count_ + assembly_.missing != 0; }
   template <class Ring>
@@ -301,19 +305,24 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   [[nodiscard]] bool finish_frame(RxFrame& frame);
   void drop_assembly();
   bool reject(std::uint64_t NetStats::*cause);
-  void give_back(std::uint16_t buffer);
+  void give_back(std::size_t buffer, BufferOwner owner);
   void give_back_to_nobody(const RxFrame& frame);
+  [[nodiscard]] bool keeps_chain(const RxFrame& frame) const;
   void free_block(const RxFrame& frame);
   void release_one(const RxFrame& frame);
+  template <class Ring> void release_on(Ring& ring, const RxFrame* frames, std::size_t count);
   template <class Ring> [[nodiscard]] std::size_t post_plain(Ring& ring, std::span<const RxFrame> frames);
-  [[nodiscard]] std::uint16_t buffer_of(const Segment& segment) const;
-  template <class Ring> [[nodiscard]] std::size_t queue_plain(Ring& ring, std::span<const TxRequest> requests);
-  template <class Ring> [[nodiscard]] std::size_t send_one(Ring& ring, std::span<const TxRequest> requests);
-  template <class Ring> [[nodiscard]] std::size_t send_on(Ring& ring, std::span<const TxRequest> requests);
+  [[nodiscard]] std::size_t buffer_at(const std::byte* data) const;
+  template <class Batch> [[nodiscard]] static bool queue_plain(Batch& batch, const TxRequest& request, PlainSend how);
+  [[nodiscard]] PlainSend plain_send() const;
+  void limit_plain();
+  template <class Ring> [[nodiscard]] std::size_t queue_run(Ring& ring, const TxRequest* request, std::size_t most);
+  template <class Ring> [[nodiscard]] std::size_t send_one(Ring& ring, const TxRequest& request);
+  template <class Ring> [[nodiscard]] std::size_t send_on(Ring& ring, const TxRequest* requests, std::size_t count);
   template <class Ring> [[nodiscard]] bool queue_checked(Ring& ring, const TxRequest& request);
   template <class Ring> [[nodiscard]] bool queue_request(Ring& ring, const TxRequest& request);
-  template <class Ring> [[nodiscard]] std::size_t reclaim_plain(Ring& ring, std::span<TxCompletion> out);
-  template <class Ring> [[nodiscard]] std::size_t reclaim_from(Ring& ring, std::span<TxCompletion> out);
+  template <class Ring> [[nodiscard]] std::size_t reclaim_plain(Ring& ring, TxCompletion* out, std::size_t most);
+  template <class Ring> [[nodiscard]] std::size_t reclaim_from(Ring& ring, TxCompletion* out, std::size_t most);
   [[nodiscard]] bsp::Result<void> check_offload(const TxRequest& request, std::uint64_t total) const;
   void write_header(std::byte* at, const TxRequest& request, std::uint32_t total) const;
   /// Counts a finished chain; false if it was the driver's own.
@@ -328,13 +337,11 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   OfferLimits limits_{}; ///< what the configuration says of the features offered
   std::uint16_t header_size_{virtio_net::header_size};
   bool interrupt_attached_{false};
-  bool memory_is_lent_{false};          ///< the device was told of our memory, and no reset has been confirmed since
-  bool split_header_{false};            ///< legacy without ANY_LAYOUT: the header in a descriptor of its own (5.1.6.6)
-  bool mergeable_{false};               ///< MRG_RXBUF was accepted
-  bool has_hash_{false};                ///< HASH_REPORT was accepted
-  bool sends_plain_{false};             ///< a frame may go with its whole header in front of it, in one descriptor
-  std::uint16_t plain_hdr_len_mask_{0}; ///< all ones if hdr_len is to say how long a frame is (write_header())
-  bool sends_gso_{false};               ///< a HOST_TSO4/6, UFO or USO feature was accepted
+  bool memory_is_lent_{false};    ///< the device was told of our memory, and no reset has been confirmed since
+  bool split_header_{false};      ///< legacy without ANY_LAYOUT: the header in a descriptor of its own (5.1.6.6)
+  bool mergeable_{false};         ///< MRG_RXBUF was accepted
+  bool has_hash_{false};          ///< HASH_REPORT was accepted
+  std::uint16_t hdr_len_mask_{0}; ///< all ones if a header's hdr_len is to say how long the frame is (write_header())
 
   // In the order in which their memory is taken: the arena gets it back in reverse.
   Queue rx_;
@@ -345,12 +352,13 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   ControlQueue control_;
   bsp::DmaBuffer announcement_;
   std::size_t rx_buffer_bytes_{small_buffer_bytes};
-  std::size_t rx_frame_limit_{0};    ///< the longest frame that is delivered
-  std::uint16_t rx_buffer_count_{0}; ///< buffers that rx_memory_ is divided into
-  std::span<RxBuffer> rx_buffers_;
-  std::span<std::uint16_t> rx_buffer_of_; ///< by token
-  std::span<TxSlot> tx_slots_;            ///< by token
-  std::span<TxCompletion> finished_;      ///< what a reset left for reclaim() to give back
+  std::size_t rx_frame_limit_{0};                    ///< the longest frame that is delivered
+  std::uint16_t rx_buffer_count_{0};                 ///< buffers that rx_memory_ is divided into
+  std::span<BufferOwner> rx_owners_;                 ///< by buffer
+  std::span<std::byte*> rx_starts_;                  ///< by token: the chain's buffer
+  std::uint64_t rx_handles_{std::uint64_t{1} << 16}; ///< of a frame with its chain: this and the token; else 0
+  std::span<TxSlot> tx_slots_;                       ///< by token
+  std::span<TxCompletion> finished_;                 ///< what a reset left for reclaim() to give back
   std::size_t finished_count_{0};
   std::span<SegmentBlock> blocks_;
   std::span<std::uint8_t> free_blocks_; ///< places in blocks_
@@ -363,7 +371,7 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   Link link_{};
   std::uint16_t device_mtu_{default_mtu};
   std::uint16_t mtu_limit_{UINT16_MAX}; ///< set by set_mtu()
-  std::uint16_t mtu_{default_mtu};      ///< the smaller of the two
+  std::uint16_t plain_mtu_{0};          ///< limit_plain()
 
   NetStats stats_{};
   NetListener listener_{};

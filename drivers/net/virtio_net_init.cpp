@@ -150,10 +150,9 @@ void VirtioNet::take_features(FeatureSet accepted) {
   has_hash_ = accepted.has(Feature::net_hash_report);
   if (has_hash_) header_size_ = virtio_net::hash_header_size;
   split_header_ = transport_.legacy() && !accepted.has(Feature::any_layout);
-  sends_plain_ = header_size_ == virtio_net::header_size && !split_header_;
-  sends_gso_ = !((accepted & FeatureSet{Feature::net_host_tso4, Feature::net_host_tso6, Feature::net_host_ufo,
-                                        Feature::net_host_uso}) == FeatureSet{});
-  plain_hdr_len_mask_ = sends_gso_ ? UINT16_MAX : std::uint16_t{0};
+  const bool sends_gso = !((accepted & FeatureSet{Feature::net_host_tso4, Feature::net_host_tso6, Feature::net_host_ufo,
+                                                  Feature::net_host_uso}) == FeatureSet{});
+  hdr_len_mask_ = sends_gso ? UINT16_MAX : std::uint16_t{0};
 }
 
 // ---- memory and queues
@@ -218,7 +217,7 @@ Result<void> VirtioNet::allocate() {
 }
 
 std::size_t VirtioNet::table_bytes(std::size_t limit) {
-  return limit * (sizeof(TxSlot) + sizeof(TxCompletion) + sizeof(std::uint16_t) + sizeof(RxBuffer)) +
+  return limit * (sizeof(TxSlot) + sizeof(TxCompletion) + sizeof(std::byte*) + sizeof(BufferOwner)) +
          segment_blocks * (sizeof(SegmentBlock) + sizeof(std::uint8_t));
 }
 
@@ -231,8 +230,8 @@ void VirtioNet::carve_tables(std::size_t limit) {
   carve(blocks_, segment_blocks); // widest alignment first
   carve(tx_slots_, limit);
   carve(finished_, limit);
-  carve(rx_buffer_of_, limit);
-  carve(rx_buffers_, limit);
+  carve(rx_starts_, limit);
+  carve(rx_owners_, limit);
   carve(free_blocks_, segment_blocks);
   for (std::uint8_t block = 0; block < segment_blocks; block++)
     free_blocks_[free_block_count_++] = block;
@@ -255,7 +254,7 @@ Result<void> VirtioNet::set_up_queue(Queue& queue, std::uint16_t index) {
 }
 
 void VirtioNet::choose_receive_buffers() {
-  const std::size_t fitting = std::min(rx_buffers_.size(), rx_memory_.size() / rx_buffer_bytes_);
+  const std::size_t fitting = std::min(rx_owners_.size(), rx_memory_.size() / rx_buffer_bytes_);
   rx_buffer_count_ = static_cast<std::uint16_t>(fitting);
   rx_frame_limit_ = mergeable_ ? std::max(virtio_net::max_gso_frame, max_frame_size(UINT16_MAX, true))
                                : rx_buffer_bytes_ - header_size_;
@@ -287,7 +286,7 @@ Result<void> VirtioNet::read_config() {
   take_link(fields);
   const bool limited = accepted_.has(Feature::net_mtu) && fields.mtu >= min_mtu && fields.mtu <= largest_mtu();
   device_mtu_ = limited ? fields.mtu : default_mtu;
-  mtu_ = std::min(mtu_limit_, device_mtu_);
+  limit_plain();
   return {};
 }
 

@@ -254,7 +254,7 @@ void VirtioNet::harvest() {
     RxFrame frame;
     if (!take_buffer(used, std::nullopt, frame)) continue;
     stats_.rx_packets--;
-    stats_.rx_bytes -= frame.length;
+    stats_.rx_bytes -= frame.length();
     stats_.rx_dropped++;
     give_back_to_nobody(frame);
   }
@@ -281,10 +281,13 @@ void VirtioNet::stop() {
 void VirtioNet::take_back_memory() {
   memory_is_lent_ = false;
   drop_assembly();
-  for (RxBuffer& buffer : rx_buffers_) {
-    if (buffer.owner == BufferOwner::device) buffer.owner = BufferOwner::nobody;
-    if (buffer.owner == BufferOwner::consumer_keeping) buffer.owner = BufferOwner::consumer; // the ring starts anew
+  for (virtio::Token token = 0; token < rx_.ring.size(); token++) {
+    if (!rx_.ring.is_kept(token)) continue;
+    BufferOwner& owner = rx_owners_[buffer_at(rx_starts_[token])];
+    if (owner == BufferOwner::chain) owner = BufferOwner::consumer;
   }
+  rx_handles_ += std::uint64_t{1} << 16; // no handle from before names a chain
+  std::replace(rx_owners_.begin(), rx_owners_.end(), BufferOwner::chain, BufferOwner::nobody);
   take_back_chains();
   control_.take_back();
   interrupts_armed_ = interrupts_proven_ = interrupts_lost_ = false;
@@ -361,7 +364,8 @@ void VirtioNet::clear_stats() {
 
 Result<void> VirtioNet::set_mtu(std::uint16_t mtu) {
   if (mtu < min_mtu || mtu > device_mtu_) return bsp::fail(Error::invalid_argument);
-  mtu_ = mtu_limit_ = mtu;
+  mtu_limit_ = mtu;
+  limit_plain();
   return {};
 }
 

@@ -74,14 +74,14 @@ bool VirtioNet::post_buffer(std::uint16_t buffer) {
     token = rx_.ring.add({}, {&piece, 1});
   }
   if (!token) return false;
-  rx_buffer_of_[*token] = buffer;
-  rx_buffers_[buffer] = {BufferOwner::device, *token};
+  rx_starts_[*token] = rx_memory_.data() + offset;
+  rx_owners_[buffer] = BufferOwner::chain;
   return true;
 }
 
 void VirtioNet::post_all_buffers() {
   for (std::uint16_t buffer = 0; buffer < rx_buffer_count_; buffer++)
-    if (rx_buffers_[buffer].owner == BufferOwner::nobody && !post_buffer(buffer)) return;
+    if (rx_owners_[buffer] == BufferOwner::nobody && !post_buffer(buffer)) return;
 }
 
 // ---- used buffers to frames
@@ -134,13 +134,14 @@ bool VirtioNet::read_header(const std::byte* start, const HeaderStart& seen, RxF
 
 /// The checks that need the whole frame. False if it is not to be delivered, its cause counted.
 bool VirtioNet::finish_frame(RxFrame& frame) {
-  if (frame.length < ethernet_header_size) return reject(&NetStats::rx_frame_short);
-  if (frame.length > rx_frame_limit_) return reject(&NetStats::rx_frame_long);
+  const std::uint32_t length = frame.length();
+  if (length < ethernet_header_size) return reject(&NetStats::rx_frame_short);
+  if (length > rx_frame_limit_) return reject(&NetStats::rx_frame_long);
   if (frame.checksum == Checksum::partial &&
-      std::uint32_t{frame.csum_start} + frame.csum_offset + sizeof(std::uint16_t) > frame.length)
+      std::uint32_t{frame.csum_start} + frame.csum_offset + sizeof(std::uint16_t) > length)
     return reject(&NetStats::rx_checksum_invalid);
   stats_.rx_packets++;
-  stats_.rx_bytes += frame.length;
+  stats_.rx_bytes += length;
   return true;
 }
 
@@ -151,8 +152,6 @@ bool VirtioNet::start_frame(std::uint16_t buffer, std::uint32_t length, const st
   bsp::sync_for_cpu({start, length});
   out = RxFrame{};
   out.first = {start + header_size_, rx_memory_.bus(buffer * rx_buffer_bytes_ + header_size_), length - header_size_};
-  out.length = out.first.length;
-  out.buffer = buffer;
   out.headroom = header_size_; // its own header's bytes are read by then
   const auto& header = *reinterpret_cast<const HeaderWords*>(start);
   const HeaderStart head =
@@ -166,7 +165,7 @@ bool VirtioNet::start_frame(std::uint16_t buffer, std::uint32_t length, const st
   const bool fine = read_header(start, head, out);
   if (buffers == 1) {
     if (!fine || !finish_frame(out)) return false;
-    rx_buffers_[buffer].owner = BufferOwner::consumer;
+    rx_owners_[buffer] = BufferOwner::consumer;
     return true;
   }
   assembly_ = {.frame = out, .missing = static_cast<std::uint16_t>(buffers - 1), .since = bsp::clock::now_ticks()};
@@ -177,7 +176,7 @@ bool VirtioNet::start_frame(std::uint16_t buffer, std::uint32_t length, const st
     return false;
   }
   assembly_.block = &blocks_[free_blocks_[--free_block_count_]];
-  rx_buffers_[buffer].owner = BufferOwner::consumer; // held until the frame is whole
+  rx_owners_[buffer] = BufferOwner::consumer; // held until the frame is whole
   return false;
 }
 
@@ -188,15 +187,14 @@ bool VirtioNet::continue_frame(std::uint16_t buffer, std::uint32_t length, RxFra
   std::byte* const start = rx_memory_.data() + buffer * rx_buffer_bytes_;
   bsp::sync_for_cpu({start, length});
   assembly_.block->segments[assembly_.count++] = {start, rx_memory_.bus(buffer * rx_buffer_bytes_), length};
-  assembly_.frame.length += length;
-  rx_buffers_[buffer].owner = BufferOwner::consumer;
+  rx_owners_[buffer] = BufferOwner::consumer;
   if (assembly_.missing != 0) return false;
+  assembly_.frame.set_more({assembly_.block->segments.data(), assembly_.count});
   if (!finish_frame(assembly_.frame)) {
     drop_assembly();
     return false;
   }
   out = assembly_.frame;
-  out.more = {assembly_.block->segments.data(), assembly_.count};
   assembly_ = {};
   return true;
 }
@@ -204,22 +202,23 @@ bool VirtioNet::continue_frame(std::uint16_t buffer, std::uint32_t length, RxFra
 /// Forgets a frame that is not whole; its buffers are nobody's then.
 void VirtioNet::drop_assembly() {
   if (assembly_.block != nullptr) {
-    rx_buffers_[assembly_.frame.buffer].owner = BufferOwner::nobody;
+    rx_owners_[buffer_at(assembly_.frame.first.data)] = BufferOwner::nobody;
     for (std::uint16_t i = 0; i < assembly_.count; i++)
-      rx_buffers_[buffer_of(assembly_.block->segments[i])].owner = BufferOwner::nobody;
+      rx_owners_[buffer_at(assembly_.block->segments[i].data)] = BufferOwner::nobody;
     free_blocks_[free_block_count_++] = static_cast<std::uint8_t>(assembly_.block - blocks_.data());
   }
   assembly_ = {};
 }
 
-std::uint16_t VirtioNet::buffer_of(const Segment& segment) const {
-  return static_cast<std::uint16_t>(static_cast<std::size_t>(segment.data - rx_memory_.data()) / rx_buffer_bytes_);
+std::size_t VirtioNet::buffer_at(const std::byte* data) const {
+  return (reinterpret_cast<std::uintptr_t>(data) - reinterpret_cast<std::uintptr_t>(rx_memory_.data())) /
+         rx_buffer_bytes_;
 }
 
 /// True if the used buffer completes a frame, which is in `out` then. The buffer is nobody's unless a frame holds it.
 bool VirtioNet::take_buffer(const Used& used, const std::optional<HeaderStart>& seen, RxFrame& out) {
-  const std::uint16_t buffer = rx_buffer_of_[used.token];
-  rx_buffers_[buffer].owner = BufferOwner::nobody;
+  const auto buffer = static_cast<std::uint16_t>(buffer_at(rx_starts_[used.token]));
+  rx_owners_[buffer] = BufferOwner::nobody;
   const bool first = assembly_.missing == 0;
   const std::uint32_t least = first ? header_size_ : 1U;
   // A length that cannot be says that the device does not know what it wrote where: start over with it.
@@ -234,75 +233,80 @@ bool VirtioNet::take_buffer(const Used& used, const std::optional<HeaderStart>& 
 /// What most frames are: one buffer, and nothing in the header. Stops before the first that is anything else; if its
 /// header said so, `seen` holds what was read of it.
 template <class Ring>
-[[gnu::noinline]] std::size_t VirtioNet::receive_plain(Ring& ring, std::span<RxFrame> out,
-                                                       std::optional<HeaderStart>& seen) {
+[[gnu::always_inline]] inline std::size_t VirtioNet::receive_plain(Ring& ring, std::span<RxFrame> out,
+                                                                   std::optional<HeaderStart>& seen) {
   if (has_hash_ || assembly_.missing != 0) return 0;
-  RxBuffer* const buffers = rx_buffers_.data();
-  const std::uint16_t* const buffer_of_token = rx_buffer_of_.data();
-  std::byte* const memory = rx_memory_.data();
-  const std::uint64_t to_bus = raw(rx_memory_.bus()) - reinterpret_cast<std::uintptr_t>(memory);
-  const std::size_t buffer_bytes = rx_buffer_bytes_;
+  std::byte* const* const starts = rx_starts_.data();
+  const std::uint64_t to_bus = raw(rx_memory_.bus()) - reinterpret_cast<std::uintptr_t>(rx_memory_.data());
   const std::size_t header_size = header_size_;
   // What is longer than its buffer is too long for this, too.
-  const std::size_t room = std::min(rx_frame_limit_, buffer_bytes - header_size) - ethernet_header_size;
+  const std::size_t room = std::min(rx_frame_limit_, rx_buffer_bytes_ - header_size) - ethernet_header_size;
   const bool mergeable = mergeable_;
+  const std::uint64_t handles = rx_handles_;
+  const std::uint64_t headroom = header_size;
   RxFrame* frame = out.data();
   std::uint64_t bytes = 0;
-  const std::size_t count = ring.template take_each<true>(out.size(), [&](std::size_t token, std::size_t used_length) {
+  auto batch = ring.template begin_take<true>(out.size());
+  while (batch.next()) {
+    const std::uint64_t used_length = batch.length();
     const std::size_t length = used_length - header_size;
-    if (length - ethernet_header_size > room) return false; // also if it is shorter than that
-    const std::size_t buffer = buffer_of_token[token];
-    std::byte* const start = memory + buffer * buffer_bytes;
+    if (length - ethernet_header_size > room) break; // also if it is shorter than that
+    std::byte* const start = starts[batch.token()];
     bsp::sync_for_cpu({start, used_length});
     const auto& header = *reinterpret_cast<const HeaderWords*>(start);
     const std::uint64_t flags_type = header.flags_type.load_wide();
     const std::uint64_t number = mergeable ? header.num_buffers.load_wide() : 1;
     if (flags_type != 0 || number != 1) {
       seen = {static_cast<std::uint16_t>(flags_type), static_cast<std::uint16_t>(number)};
-      return false;
+      break;
     }
-    buffers[buffer].owner = BufferOwner::consumer_keeping;
     frame->first.data = start + header_size;
     frame->first.bus = bsp::BusAddress{reinterpret_cast<std::uintptr_t>(start + header_size) + to_bus};
     frame->first.length = static_cast<std::uint32_t>(length);
-    frame->length = static_cast<std::uint32_t>(length);
-    frame->more = {};
-    frame->buffer = static_cast<std::uint16_t>(buffer);
-    frame->headroom = static_cast<std::uint16_t>(header_size);
-    // Nothing is known beside: the rest is zero. GCC 12 does not merge these stores by itself.
-    constexpr std::size_t known = offsetof(RxFrame, checksum);
-    static_assert(known % alignof(RxFrame) == 0);
-    std::memset(__builtin_assume_aligned(&frame->checksum, alignof(RxFrame)), 0, sizeof *frame - known);
+    frame->handle = handles + batch.token();
+    // Nothing more is known of it: all that lies between handle and more_segments is zero, but for the headroom, which
+    // comes first. GCC 12 does not merge these stores by itself.
+    constexpr std::size_t known = offsetof(RxFrame, headroom);
+    constexpr std::size_t beside = known + sizeof headroom;
+    static_assert(known % alignof(RxFrame) == 0 && beside % alignof(RxFrame) == 0);
+    auto* const fields = reinterpret_cast<std::byte*>(frame);
+    std::memcpy(__builtin_assume_aligned(fields + known, alignof(RxFrame)), &headroom, sizeof headroom);
+    std::memset(__builtin_assume_aligned(fields + beside, alignof(RxFrame)), 0,
+                offsetof(RxFrame, more_segments) - beside);
+    batch.take();
     frame++;
     bytes += length;
-    return true;
-  });
+  }
+  const std::size_t count = ring.end_take(batch);
   stats_.rx_packets += count;
   stats_.rx_bytes += bytes;
   return count;
 }
 
-/// One used buffer of any kind. False if there is none that can be taken; `frames` counts what it completes.
+/// One used buffer of any kind. False if that was the last for now; `frames` counts what it completes.
 template <class Ring>
 [[gnu::noinline]] bool VirtioNet::receive_any(Ring& ring, const std::optional<HeaderStart>& seen, RxFrame& out,
                                               std::size_t& frames) {
   Used used;
   if (!can_receive() || ring.take_used({&used, 1}) == 0) return false;
   if (take_buffer(used, seen, out)) frames++;
-  return true;
+  return state_ == State::live;
 }
 
-template <class Ring> std::size_t VirtioNet::receive_from(Ring& ring, std::span<RxFrame> out) {
+template <class Ring>
+[[gnu::noinline]] std::size_t VirtioNet::receive_from(Ring& ring, RxFrame* out, std::size_t most) {
   std::size_t frames = 0;
   std::size_t others = 0;
-  for (; state_ == State::live; others++) {
+  for (;;) {
     std::optional<HeaderStart> seen;
-    frames += receive_plain(ring, out.subspan(frames), seen);
+    const std::size_t plain = receive_plain(ring, {out + frames, most - frames}, seen);
+    frames += plain;
+    if (frames == most || !ring.used_pending()) break;
+    if (plain != 0 && !seen) continue; // that was the end of the ring
     // Bounded by the ring: a device that keeps on giving bad entries does not keep us here.
-    if (frames == out.size() || frames + others >= ring.size() || !ring.used_pending()) break;
-    if (!receive_any(ring, seen, out[frames], frames)) break;
+    if (++others > ring.size() || !receive_any(ring, seen, out[frames], frames)) break;
   }
-  if (others != 0 || ring.broken()) settle_receive();
+  if (others != 0) settle_receive();
   return frames;
 }
 
@@ -315,29 +319,33 @@ template <class Ring> std::size_t VirtioNet::receive_from(Ring& ring, std::span<
     return;
   }
   for (Used used; rx_.ring.take_used({&used, 1}) != 0; stats_.rx_dropped++) // the device's word counts no more
-    rx_buffers_[rx_buffer_of_[used.token]].owner = BufferOwner::nobody;
+    rx_owners_[buffer_at(rx_starts_[used.token])] = BufferOwner::nobody;
 }
 
 std::size_t VirtioNet::receive(std::span<RxFrame> out) {
   stats_.polls++;
   if (state_ != State::live) return 0;
-  return rx_.ring.visit([&](auto& ring) { return receive_from(ring, out); });
+  return rx_.ring.visit([&](auto& ring) { return receive_from(ring, out.data(), out.size()); });
 }
 
 // ---- frames back
 // -------------------------------------------------------------------------------------------------------
 
-void VirtioNet::give_back(std::uint16_t buffer) {
-  const BufferOwner owner = buffer < rx_buffer_count_ ? rx_buffers_[buffer].owner : BufferOwner::nobody;
-  if (owner != BufferOwner::consumer && owner != BufferOwner::consumer_keeping)
+/// Whether the chain of a plain frame waits for it in the ring as it is now.
+bool VirtioNet::keeps_chain(const RxFrame& frame) const {
+  return rx_.ring.is_kept(frame.handle - rx_handles_);
+}
+
+void VirtioNet::give_back(std::size_t buffer, BufferOwner owner) {
+  if (buffer >= rx_buffer_count_ || rx_owners_[buffer] != owner)
     PANIC("net: a frame was released that was not received");
-  rx_buffers_[buffer].owner = BufferOwner::nobody;
+  rx_owners_[buffer] = BufferOwner::nobody;
   // No room is possible only after a reset that made the ring smaller: then the ring is full without this buffer.
-  if (state_ == State::live) (void)post_buffer(buffer);
+  if (state_ == State::live) (void)post_buffer(static_cast<std::uint16_t>(buffer));
 }
 
 void VirtioNet::free_block(const RxFrame& frame) {
-  const auto offset = static_cast<std::size_t>(reinterpret_cast<const std::byte*>(frame.more.data()) -
+  const auto offset = static_cast<std::size_t>(reinterpret_cast<const std::byte*>(frame.more_segments) -
                                                reinterpret_cast<const std::byte*>(blocks_.data()));
   if (offset % sizeof(SegmentBlock) != 0 || offset / sizeof(SegmentBlock) >= blocks_.size())
     PANIC("net: a frame was released whose segments are not the driver's");
@@ -347,58 +355,56 @@ void VirtioNet::free_block(const RxFrame& frame) {
 /// Gives back what most frames are: one buffer, whose chain was kept. Stops at the first that is anything else.
 template <class Ring>
 [[gnu::always_inline]] inline std::size_t VirtioNet::post_plain(Ring& ring, std::span<const RxFrame> frames) {
-  RxBuffer* const buffers = rx_buffers_.data();
-  const std::size_t buffer_count = rx_buffer_count_;
+  std::byte* const* const starts = rx_starts_.data();
+  const std::uint64_t to_bus = raw(rx_memory_.bus()) - reinterpret_cast<std::uintptr_t>(rx_memory_.data());
   const std::size_t bytes = rx_buffer_bytes_;
-  std::byte* const start = rx_memory_.data();
-  const std::uint64_t bus = raw(rx_memory_.bus());
-  const RxFrame* frame = frames.data();
-  return ring.template again_each<true>(frames.size(),
-                                        [&](std::size_t& token, std::uint64_t& address, std::uint64_t& length) {
-                                          const std::size_t buffer = frame->buffer;
-                                          if (!frame->more.empty() || buffer >= buffer_count) return false;
-                                          RxBuffer& entry = buffers[buffer];
-                                          if (entry.owner != BufferOwner::consumer_keeping) return false;
-                                          bsp::sync_for_device({start + buffer * bytes, bytes});
-                                          entry.owner = BufferOwner::device;
-                                          token = bsp::in_register(entry.token);
-                                          address = bus + buffer * bytes;
-                                          length = bytes;
-                                          frame++;
-                                          return true;
-                                        });
+  const std::uint64_t handles = rx_handles_;
+  auto batch = ring.begin_add_again(frames.size());
+  for (const RxFrame* frame = frames.data(); batch.room(); frame++) {
+    const std::uint64_t token = frame->handle - handles;
+    if (!batch.keeps(token)) break;
+    std::byte* const start = starts[token];
+    bsp::sync_for_device({start, bytes});
+    batch.template add_again<true>(token, reinterpret_cast<std::uintptr_t>(start) + to_bus, bytes);
+  }
+  return ring.end_add_again(batch);
 }
 
 void VirtioNet::release_one(const RxFrame& frame) {
-  give_back(frame.buffer);
-  if (frame.more.empty()) return;
-  for (const Segment& segment : frame.more)
-    give_back(buffer_of(segment));
+  const std::size_t buffer = buffer_at(frame.first.data);
+  if (keeps_chain(frame)) { // only while the device is not live: its chain ends with the ring
+    give_back(buffer, BufferOwner::chain);
+    return;
+  }
+  give_back(buffer, BufferOwner::consumer);
+  if (frame.more_count == 0) return;
+  for (const Segment& segment : frame.more())
+    give_back(buffer_at(segment.data), BufferOwner::consumer);
   free_block(frame);
 }
 
-void VirtioNet::release(std::span<const RxFrame> frames) {
-  if (state_ != State::live) {
-    for (const RxFrame& frame : frames)
-      release_one(frame);
-    return;
+template <class Ring>
+[[gnu::noinline]] void VirtioNet::release_on(Ring& ring, const RxFrame* frames, std::size_t count) {
+  for (std::size_t done = 0; done != count;) {
+    const std::size_t plain = post_plain(ring, {frames + done, count - done});
+    done += plain;
+    if (plain == 0) release_one(frames[done++]);
   }
-  rx_.ring.visit([&](auto& ring) {
-    for (std::size_t done = 0;; done++) {
-      done += post_plain(ring, frames.subspan(done));
-      if (done == frames.size()) break;
-      release_one(frames[done]);
-    }
-    kick(rx_, ring.publish());
-  });
+  kick(rx_, ring.publish());
+}
+
+void VirtioNet::release(std::span<const RxFrame> frames) {
+  if (state_ == State::live) return rx_.ring.visit([&](auto& ring) { release_on(ring, frames.data(), frames.size()); });
+  for (const RxFrame& frame : frames)
+    release_one(frame);
 }
 
 // Frames that no consumer saw; their buffers are posted with the next ones.
 void VirtioNet::give_back_to_nobody(const RxFrame& frame) {
-  rx_buffers_[frame.buffer].owner = BufferOwner::nobody;
-  if (frame.more.empty()) return;
-  for (const Segment& segment : frame.more)
-    rx_buffers_[buffer_of(segment)].owner = BufferOwner::nobody;
+  rx_owners_[buffer_at(frame.first.data)] = BufferOwner::nobody;
+  if (frame.more_count == 0) return;
+  for (const Segment& segment : frame.more())
+    rx_owners_[buffer_at(segment.data)] = BufferOwner::nobody;
   free_block(frame);
 }
 

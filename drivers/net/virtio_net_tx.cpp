@@ -81,7 +81,7 @@ void VirtioNet::write_header(std::byte* at, const TxRequest& request, std::uint3
   auto& header = *reinterpret_cast<Header*>(at);
   // With segmentation offloads hdr_len is at least as long as the headers, also where it is not looked at. The whole
   // frame is, and no device may take it for more than a hint without GUEST_HDRLEN.
-  if (sends_gso_) header.hdr_len.store(static_cast<std::uint16_t>(std::min<std::uint32_t>(total, UINT16_MAX)));
+  header.hdr_len.store(static_cast<std::uint16_t>(std::min<std::uint32_t>(total, UINT16_MAX) & hdr_len_mask_));
   const Offload& offload = request.offload;
   if (!offload.checksum) return;
   header.flags = virtio_net::flag_needs_csum;
@@ -127,10 +127,19 @@ template <class Ring> bool VirtioNet::queue_request(Ring& ring, const TxRequest&
   return true;
 }
 
+[[gnu::always_inline]] inline VirtioNet::PlainSend VirtioNet::plain_send() const {
+  return {.slots = tx_slots_.data(), .mtu = plain_mtu_, .hdr_len_mask = hdr_len_mask_};
+}
+
+/// Nothing is plain where the header needs a descriptor of its own, or has another length.
+void VirtioNet::limit_plain() {
+  plain_mtu_ = header_size_ == virtio_net::header_size && !split_header_ ? mtu() : std::uint16_t{0};
+}
+
 /// What most requests are: a frame in one piece, with room for the header, without offload, untagged or short enough to
-/// be tagged. Stops at the first that is anything else.
-template <class Ring>
-[[gnu::always_inline]] inline std::size_t VirtioNet::queue_plain(Ring& ring, std::span<const TxRequest> requests) {
+/// be tagged. False if it is anything else.
+template <class Batch>
+[[gnu::always_inline]] inline bool VirtioNet::queue_plain(Batch& batch, const TxRequest& request, PlainSend how) {
   struct Words {
     bsp::le16 flags_type;
     bsp::le16 hdr_len;
@@ -141,33 +150,23 @@ template <class Ring>
   constexpr std::size_t wishes = offsetof(TxRequest, headroom);
   static_assert(offsetof(TxRequest, offload) == wishes + 2 && offsetof(Offload, checksum) == 0 &&
                 offsetof(Offload, gso) == 1);
-  if (!sends_plain_) return 0;
-  const std::uint64_t payload_limit = mtu();
-  const std::uint64_t hdr_len_mask = plain_hdr_len_mask_;
-  TxSlot* const slots = tx_slots_.data();
-  const TxRequest* request = requests.data();
-  return ring.template add_each<false>(
-      requests.size(), [&](std::size_t token, std::uint64_t& address, std::uint64_t& piece_length) {
-        std::uint32_t wish = 0;
-        std::memcpy(&wish, __builtin_assume_aligned(reinterpret_cast<const std::byte*>(request) + wishes, 4), 4);
-        if (request->segments.size() != 1 || wish - sizeof(Words) > UINT16_MAX - sizeof(Words)) return false;
-        const Segment& frame = request->segments[0];
-        const std::uint64_t length = bsp::in_register(frame.length);
-        if (length - ethernet_header_size > payload_limit) return false; // also if it is shorter than that
-        std::byte* const start = frame.data - sizeof(Words);
-        if (reinterpret_cast<std::uintptr_t>(start) % alignof(Words) != 0) return false;
-        Words& header = *reinterpret_cast<Words*>(start);
-        header.flags_type.store(0);
-        header.hdr_len.store_low(length & hdr_len_mask);
-        header.rest[0].store(0);
-        header.rest[1].store(0);
-        bsp::sync_for_device({frame.data, length});
-        slots[token] = {request->cookie, static_cast<std::uint32_t>(length)};
-        address = raw(frame.bus) - sizeof(Words);
-        piece_length = length + sizeof(Words);
-        request++;
-        return true;
-      });
+  std::uint32_t wish = 0;
+  std::memcpy(&wish, __builtin_assume_aligned(reinterpret_cast<const std::byte*>(&request) + wishes, 4), 4);
+  if (request.segments.size() != 1 || wish - sizeof(Words) > UINT16_MAX - sizeof(Words)) return false;
+  const Segment& frame = request.segments[0];
+  const std::uint64_t length = bsp::in_register(frame.length);
+  if (length - ethernet_header_size - 1 >= how.mtu) return false; // also if there is nothing behind the Ethernet header
+  std::byte* const start = frame.data - sizeof(Words);
+  if (reinterpret_cast<std::uintptr_t>(start) % alignof(Words) != 0) return false;
+  Words& header = *reinterpret_cast<Words*>(start);
+  header.flags_type.store(0);
+  header.hdr_len.store_low(length & how.hdr_len_mask);
+  header.rest[0].store(0);
+  header.rest[1].store(0);
+  bsp::sync_for_device({frame.data, length});
+  how.slots[batch.token()] = {request.cookie, static_cast<std::uint32_t>(length)};
+  batch.template add<false>(raw(frame.bus) - sizeof(Words), length + sizeof(Words));
+  return true;
 }
 
 /// One request of any kind. False, and counted, if it is not taken.
@@ -182,19 +181,29 @@ template <class Ring> [[gnu::noinline]] bool VirtioNet::queue_checked(Ring& ring
 }
 
 template <class Ring>
-[[gnu::noinline]] std::size_t VirtioNet::send_on(Ring& ring, std::span<const TxRequest> requests) {
+[[gnu::noinline]] std::size_t VirtioNet::send_on(Ring& ring, const TxRequest* requests, std::size_t count) {
   std::size_t taken = 0;
-  for (;; taken++) {
-    taken += queue_plain(ring, requests.subspan(taken));
-    if (taken == requests.size() || !queue_checked(ring, requests[taken])) break;
+  while (taken != count) {
+    PlainSend how = plain_send();
+    auto batch = ring.begin_add(count - taken);
+    for (const TxRequest* request = requests + taken; batch.room() && queue_plain(batch, *request, how);)
+      request++;
+    const std::size_t plain = ring.end_add(batch);
+    taken += plain;
+    if (plain != 0) continue;
+    if (!queue_checked(ring, requests[taken])) break;
+    taken++;
   }
   kick(tx_, ring.publish());
   return taken;
 }
 
 /// A batch of one, without the loop.
-template <class Ring> inline std::size_t VirtioNet::send_one(Ring& ring, std::span<const TxRequest> requests) {
-  if (queue_plain(ring, requests.first<1>()) == 0) return send_on(ring, requests);
+template <class Ring>
+[[gnu::always_inline]] inline std::size_t VirtioNet::send_one(Ring& ring, const TxRequest& request) {
+  auto batch = ring.begin_add(1);
+  if (!batch.room() || !queue_plain(batch, request, plain_send())) return send_on(ring, &request, 1);
+  static_cast<void>(ring.end_add(batch));
   kick(tx_, ring.publish());
   return 1;
 }
@@ -202,8 +211,10 @@ template <class Ring> inline std::size_t VirtioNet::send_one(Ring& ring, std::sp
 std::size_t VirtioNet::send(std::span<const TxRequest> requests) {
   // What a reset left is given back before new requests are taken, so that the list never overflows.
   if (state_ != State::live || finished_count_ != 0) return 0;
-  if (requests.size() == 1) return tx_.ring.visit([&](auto& ring) { return send_one(ring, requests); });
-  return tx_.ring.visit([&](auto& ring) { return send_on(ring, requests); });
+  const TxRequest* const first = requests.data();
+  const std::size_t count = requests.size();
+  if (count == 1) return tx_.ring.visit([this, first](auto& ring) { return send_one(ring, *first); });
+  return tx_.ring.visit([this, first, count](auto& ring) { return send_on(ring, first, count); });
 }
 
 // ---- reclaiming
@@ -220,28 +231,32 @@ bool VirtioNet::complete(const Used& used, TxCompletion& out) {
   return false;
 }
 
-/// Gives back what most chains are: one descriptor, and not the driver's own.
-template <class Ring> inline std::size_t VirtioNet::reclaim_plain(Ring& ring, std::span<TxCompletion> out) {
+/// Gives back what most chains are: one descriptor, and none of them the driver's own.
+template <class Ring> inline std::size_t VirtioNet::reclaim_plain(Ring& ring, TxCompletion* out, std::size_t most) {
   const TxSlot* const slots = tx_slots_.data();
-  TxCompletion* completion = out.data();
   std::uint64_t bytes = 0;
-  const std::size_t done = ring.template take_each<false>(out.size(), [&](std::size_t token, std::size_t) {
-    const TxSlot& slot = slots[token];
-    if (slot.cookie == own_cookie) return false;
-    *completion++ = {slot.cookie, true};
+  auto batch = ring.template begin_take<false>(announcement_in_flight_ ? 0 : most);
+  while (batch.next()) {
+    const TxSlot& slot = slots[batch.token()];
+    *out++ = {slot.cookie, true};
     bytes += slot.bytes;
-    return true;
-  });
+    batch.take();
+  }
+  const std::size_t done = ring.end_take(batch);
   stats_.tx_packets += done;
   stats_.tx_bytes += bytes;
   return done;
 }
 
-template <class Ring> std::size_t VirtioNet::reclaim_from(Ring& ring, std::span<TxCompletion> out) {
+template <class Ring>
+[[gnu::noinline]] std::size_t VirtioNet::reclaim_from(Ring& ring, TxCompletion* out, std::size_t most) {
   std::size_t done = 0;
   for (Used used;;) {
-    done += reclaim_plain(ring, out.subspan(done));
-    if (done == out.size() || !ring.used_pending() || ring.take_used({&used, 1}) == 0) break;
+    const std::size_t plain = reclaim_plain(ring, out + done, most - done);
+    done += plain;
+    if (done == most || !ring.used_pending()) break;
+    if (plain != 0) continue; // that was the end of the ring, or what comes now is not plain
+    if (ring.take_used({&used, 1}) == 0) break;
     if (complete(used, out[done])) done++;
   }
   if (ring.broken()) note_fault(tx_);
@@ -253,7 +268,7 @@ std::size_t VirtioNet::reclaim(std::span<TxCompletion> out) {
   while (done < out.size() && finished_count_ != 0)
     out[done++] = finished_[--finished_count_];
   if (state_ != State::live) return done;
-  return done + tx_.ring.visit([&](auto& ring) { return reclaim_from(ring, out.subspan(done)); });
+  return done + tx_.ring.visit([&](auto& ring) { return reclaim_from(ring, out.data() + done, out.size() - done); });
 }
 
 std::size_t VirtioNet::tx_in_flight() const {

@@ -206,7 +206,7 @@ std::size_t PackedRing::take_any_order(std::span<Used> out) {
     barrier::after_used_index(); // 2.8.22: the flags before the rest of the descriptor
     const std::size_t id = descriptor.id.load();
     const std::uint32_t length = descriptor.len.load();
-    if (id >= size || shadow[id].count == 0) {
+    if (id >= size || !shadow[id].in_flight()) {
       reject(id);
       break;
     }

@@ -11,6 +11,7 @@
 // Owner: one hart's main loop. Interrupt context may only call suppress_interrupts().
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -28,6 +29,8 @@
 namespace virtio {
 
 class PackedRing {
+  struct Shadow;
+
  public:
   static constexpr std::uint16_t max_capacity = 16384;
 
@@ -49,31 +52,6 @@ class PackedRing {
   [[nodiscard]] std::uint16_t free() const { return free_; }
   [[nodiscard]] Token next_token() const { return free_id_; }
   [[nodiscard]] std::optional<Token> add(std::span<const Piece> readable, std::span<const Piece> writable);
-  template <bool device_writes, class Produce>
-  [[gnu::always_inline]] std::size_t add_each(std::size_t most, Produce&& produce) {
-    if (broken()) return 0;
-    std::size_t id = bsp::in_register(free_id_);
-    const std::size_t count = place_each<device_writes>(
-        most < free_ ? most : free_,
-        [&](std::size_t& token, std::uint64_t& address, std::uint64_t& length) {
-          token = id;
-          return produce(id, address, length);
-        },
-        [&](Shadow& entry, std::uint64_t length) {
-          entry.writable = device_writes ? static_cast<std::uint32_t>(length) : 0;
-          id = bsp::in_register(entry.next);
-        });
-    free_id_ = static_cast<Token>(bsp::in_register(id));
-    free_ = static_cast<std::uint16_t>(free_ - count);
-    return count;
-  }
-  template <bool device_writes, class Produce>
-  [[gnu::always_inline]] std::size_t again_each(std::size_t most, Produce&& produce) {
-    if (broken()) return 0;
-    const std::size_t count = place_each<device_writes>(most, produce, [](Shadow&, std::uint64_t) {});
-    kept_ = static_cast<std::uint16_t>(kept_ - count);
-    return count;
-  }
   [[nodiscard]] [[gnu::always_inline]] std::optional<std::uint32_t> publish() {
     if (batch_start_ == 0) return std::nullopt;
     bsp::barrier::before_publish(); // 2.8.21.1.1: everything else of the batch before the flags that expose it
@@ -93,46 +71,11 @@ class PackedRing {
 
   [[nodiscard]] bool used_pending() const;
   [[nodiscard]] std::size_t take_used(std::span<Used> out);
-  template <bool keep, class Consume>
-  [[gnu::always_inline]] std::size_t take_each(std::size_t most, Consume&& consume) {
-    if (broken() || in_order_) return 0;
-    const packed::Descriptor* const ring = descriptors_;
-    Shadow* const shadow = shadow_;
-    const std::size_t size = size_;
-    const std::size_t limit = most < chains_ ? most : chains_;
-    constexpr unsigned both_flags = packed::desc_avail | packed::desc_used;
-    std::size_t slot = bsp::in_register(used_.slot);
-    std::size_t lap = bsp::in_register(used_.flags);
-    std::size_t free_id = bsp::in_register(free_id_);
-    std::size_t taken = 0;
-    for (; taken < limit; taken++) {
-      const packed::Descriptor& descriptor = ring[slot];
-      if ((descriptor.flags.load() & both_flags) != lap) break;
-      bsp::barrier::after_used_index(); // 2.8.22: the flags before the rest of the descriptor
-      const std::size_t id = bsp::in_register(descriptor.id.load());
-      if (id >= size) break;
-      Shadow& buffer = shadow[id];
-      if (buffer.count != 1 || !consume(id, descriptor.len.load_wide())) break;
-      buffer.count = 0;
-      if (!keep) {
-        buffer.next = static_cast<Token>(free_id);
-        free_id = id;
-      }
-      if (++slot != size) continue;
-      slot = 0;
-      lap ^= both_flags;
-    }
-    used_ = {static_cast<std::uint16_t>(slot), static_cast<std::uint16_t>(lap)};
-    if (!keep) free_id_ = static_cast<Token>(bsp::in_register(free_id));
-    std::uint16_t& books = keep ? kept_ : free_;
-    books = static_cast<std::uint16_t>(books + taken);
-    chains_ = static_cast<std::uint16_t>(chains_ - taken);
-    return taken;
-  }
   [[nodiscard]] bool broken() const { return fault_ != RingFault::none; }
   [[nodiscard]] RingFault fault() const { return fault_; }
   [[nodiscard]] std::uint16_t chains_in_flight() const { return chains_; }
-  [[nodiscard]] bool in_flight(Token token) const { return token < size_ && shadow_[token].count != 0; }
+  [[nodiscard]] bool in_flight(Token token) const { return token < size_ && shadow_[token].in_flight(); }
+  [[nodiscard]] bool is_kept(std::uint64_t token) const { return token < size_ && shadow_[token].count == kept; }
   void forget(Token token) {
     shadow_[token].count = 0;
     chains_--;
@@ -142,16 +85,132 @@ class PackedRing {
   void suppress_interrupts();
   [[nodiscard]] bool request_interrupt(std::uint16_t after = 1);
 
+  class Adding {
+   public:
+    [[nodiscard]] [[gnu::always_inline]] bool room() const { return descriptor_ != stop_; }
+    [[nodiscard]] [[gnu::always_inline]] std::size_t token() const { return free_id_; }
+    template <bool device_writes> [[gnu::always_inline]] void add(std::uint64_t address, std::uint64_t length) {
+      Shadow& entry = shadow_[free_id_];
+      entry.writable = device_writes ? static_cast<std::uint32_t>(length) : 0;
+      add_again<device_writes>(free_id_, address, length);
+      free_id_ = bsp::in_register(entry.next);
+    }
+    [[nodiscard]] [[gnu::always_inline]] bool keeps(std::uint64_t token) const {
+      return token < size_ && shadow_[token].count == kept;
+    }
+    template <bool device_writes>
+    [[gnu::always_inline]] void add_again(std::uint64_t token, std::uint64_t address, std::uint64_t length) {
+      shadow_[token].count = 1;
+      descriptor_->addr.store(address);
+      const std::uint64_t rest =
+          length | token << 32 | flags_ | (device_writes ? std::uint64_t{packed::desc_write} << 48 : 0);
+      if (batch_start_ != 0)
+        descriptor_->len_id_flags.store(rest);
+      else
+        batch_start_ = rest; // as in place()
+      descriptor_++;
+    }
+
+   private:
+    friend PackedRing;
+    Shadow* shadow_;
+    std::size_t size_;
+    std::size_t free_id_;
+    std::uint64_t flags_; ///< of this lap, where a descriptor has them
+    std::uint64_t batch_start_;
+    packed::DescriptorWords* start_;
+    packed::DescriptorWords* descriptor_;
+    packed::DescriptorWords* stop_;
+  };
+  [[nodiscard]] [[gnu::always_inline]] Adding begin_add(std::size_t most) {
+    return begin_adding(std::min<std::size_t>(most, free_));
+  }
+  [[gnu::always_inline]] std::size_t end_add(const Adding& batch) {
+    const std::size_t count = end_adding(batch);
+    free_id_ = static_cast<Token>(bsp::in_register(batch.free_id_));
+    free_ = static_cast<std::uint16_t>(free_ - count);
+    return count;
+  }
+  [[nodiscard]] [[gnu::always_inline]] Adding begin_add_again(std::size_t most) { return begin_adding(most); }
+  [[gnu::always_inline]] std::size_t end_add_again(const Adding& batch) {
+    const std::size_t count = end_adding(batch);
+    kept_ = static_cast<std::uint16_t>(kept_ - count);
+    return count;
+  }
+
+  template <bool keep> class Taking {
+   public:
+    [[nodiscard]] [[gnu::always_inline]] bool next() {
+      constexpr unsigned both_flags = packed::desc_avail | packed::desc_used;
+      if (descriptor_ == stop_ || (descriptor_->flags.load_wide() & both_flags) != lap_) return false;
+      bsp::barrier::after_used_index(); // 2.8.22: the flags before the rest of the descriptor
+      token_ = descriptor_->id.load_wide();
+      if (token_ >= size_ || shadow_[token_].count != 1) return false;
+      return true;
+    }
+    [[nodiscard]] [[gnu::always_inline]] std::size_t token() const { return token_; }
+    [[nodiscard]] [[gnu::always_inline]] std::uint64_t length() const { return descriptor_->len.load_wide(); }
+    [[gnu::always_inline]] void take() {
+      Shadow& buffer = shadow_[token_];
+      buffer.count = keep ? kept : std::uint16_t{0};
+      if constexpr (!keep) {
+        buffer.next = static_cast<Token>(free_id_);
+        free_id_ = token_;
+      }
+      descriptor_++;
+    }
+
+   private:
+    friend PackedRing;
+    Shadow* shadow_;
+    std::size_t size_;
+    std::size_t lap_; ///< the flags of a used descriptor
+    std::size_t token_;
+    std::size_t free_id_;
+    const packed::Descriptor* start_;
+    const packed::Descriptor* descriptor_;
+    const packed::Descriptor* stop_;
+  };
+  template <bool keep> [[nodiscard]] [[gnu::always_inline]] Taking<keep> begin_take(std::size_t most) {
+    const packed::Descriptor* const start = descriptors_ + used_.slot;
+    Taking<keep> batch;
+    batch.shadow_ = shadow_;
+    batch.size_ = size_;
+    batch.lap_ = bsp::in_register(used_.flags);
+    batch.free_id_ = bsp::in_register(free_id_);
+    batch.start_ = batch.descriptor_ = start;
+    batch.stop_ = start + (broken() || in_order_
+                               ? 0
+                               : std::min<std::size_t>({most, chains_, static_cast<std::size_t>(size_ - used_.slot)}));
+    return batch;
+  }
+  template <bool keep> [[gnu::always_inline]] std::size_t end_take(const Taking<keep>& batch) {
+    const auto count = static_cast<std::size_t>(batch.descriptor_ - batch.start_);
+    used_.advance(count, size_);
+    if constexpr (keep) {
+      kept_ = static_cast<std::uint16_t>(kept_ + count);
+    } else {
+      free_ = static_cast<std::uint16_t>(free_ + count);
+      free_id_ = static_cast<Token>(bsp::in_register(batch.free_id_));
+    }
+    chains_ = static_cast<std::uint16_t>(chains_ - count);
+    return count;
+  }
+
   [[nodiscard]] QueueState state() const;
   [[nodiscard]] std::uint16_t size() const { return size_; }
   [[nodiscard]] std::uint16_t capacity() const { return capacity_; }
 
  private:
+  /// In Shadow::count, of a chain that was kept: more than any has.
+  static constexpr std::uint16_t kept = UINT16_MAX;
   /// What the driver knows of a buffer id; never shared with the device.
   struct Shadow {
     std::uint32_t writable; ///< bytes of the chain in flight that it names
-    std::uint16_t count;    ///< slots of that chain; 0: not in flight
+    std::uint16_t count;    ///< slots of that chain; 0: not in flight; or `kept`
     Token next;             ///< free list; with IN_ORDER always the id that is given out next
+
+    [[nodiscard]] bool in_flight() const { return count != 0 && count != kept; }
   };
   /// A slot, and the flag bits that the wrap counter of this lap stands for (2.8.1).
   struct Position {
@@ -174,34 +233,23 @@ class PackedRing {
     return reinterpret_cast<packed::DescriptorWords*>(descriptors_);
   }
   [[nodiscard]] std::size_t events_offset() const { return std::size_t{capacity_} * sizeof(packed::Descriptor); }
-  /// Places up to `most` chains of one slot, as long as `produce(id, address, length)` fills them in, and tells
-  /// `enter(shadow, length)` of each.
-  template <bool device_writes, class Produce, class Enter>
-  [[gnu::always_inline]] std::size_t place_each(std::size_t most, Produce&& produce, Enter&& enter) {
-    Shadow* const shadow = shadow_;
-    packed::DescriptorWords* const ring = words();
-    const std::size_t size = size_;
-    std::size_t slot = bsp::in_register(avail_.slot);
-    std::uint64_t flags = std::uint64_t{avail_.flags | (device_writes ? packed::desc_write : 0U)} << 48;
-    std::size_t count = 0;
-    for (; count < most; count++) {
-      std::size_t id = 0;
-      std::uint64_t address = 0;
-      std::uint64_t length = 0;
-      if (!produce(id, address, length)) break;
-      ring[slot].addr.store(address);
-      const std::uint64_t rest = length | std::uint64_t{id} << 32 | flags;
-      (batch_start_ != 0 ? ring[slot].len_id_flags.store(rest) : void(batch_start_ = rest)); // as in place()
-      Shadow& entry = shadow[id];
-      entry.count = 1;
-      enter(entry, length);
-      if (++slot != size) continue;
-      slot = 0;
-      flags ^= std::uint64_t{packed::desc_avail | packed::desc_used} << 48;
-    }
+  [[nodiscard]] [[gnu::always_inline]] Adding begin_adding(std::size_t most) {
+    packed::DescriptorWords* const start = words() + avail_.slot;
+    Adding batch;
+    batch.shadow_ = shadow_;
+    batch.size_ = size_;
+    batch.free_id_ = bsp::in_register(free_id_);
+    batch.flags_ = std::uint64_t{avail_.flags} << 48;
+    batch.batch_start_ = batch_start_;
+    batch.start_ = batch.descriptor_ = start;
+    batch.stop_ = start + (broken() ? 0 : std::min<std::size_t>(most, static_cast<std::size_t>(size_ - avail_.slot)));
+    return batch;
+  }
+  [[gnu::always_inline]] std::size_t end_adding(const Adding& batch) {
+    const auto count = static_cast<std::size_t>(batch.descriptor_ - batch.start_);
+    batch_start_ = batch.batch_start_;
     chains_ = static_cast<std::uint16_t>(chains_ + count);
-    avail_ = {static_cast<std::uint16_t>(slot),
-              static_cast<std::uint16_t>(flags >> 48 & ~std::uint64_t{packed::desc_write})};
+    avail_.advance(count, size_);
     return count;
   }
   void enter(Token id, std::uint16_t slots, std::uint32_t writable);

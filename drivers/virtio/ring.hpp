@@ -87,6 +87,9 @@ class Ring {
   [[nodiscard]] bool in_flight(Token token) const {
     return visit([&](const auto& ring) { return ring.in_flight(token); });
   }
+  [[nodiscard]] bool is_kept(std::uint64_t token) const {
+    return visit([&](const auto& ring) { return ring.is_kept(token); });
+  }
   void forget(Token token) {
     visit([&](auto& ring) { ring.forget(token); });
   }

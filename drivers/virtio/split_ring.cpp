@@ -89,7 +89,7 @@ void SplitRing::restart(const Settings& settings) {
     shadow_[i] = {0, static_cast<std::uint16_t>((i + 1) & (size_ - 1)), 0}; // in table order from 0 (2.7.5)
   free_head_ = oldest_ = 0;
   free_ = size_;
-  chains_ = kept_ = batch_left_ = 0;
+  kept_ = batch_left_ = 0;
   avail_idx_ = published_ = notified_ = last_used_ = 0;
   fault_ = RingFault::none;
   // An index just passed is the farthest away: no interrupt until request_interrupt() (2.7.7.1).
@@ -110,7 +110,6 @@ inline Token SplitRing::queue(std::uint16_t descriptors, std::uint32_t writable,
   shadow_[head].count = descriptors;
   free_head_ = next;
   free_ = static_cast<std::uint16_t>(free_ - descriptors);
-  chains_++;
   avail_ring_[avail_idx_ & (size_ - 1)].store(head);
   avail_idx_++;
   return head;
@@ -170,7 +169,7 @@ std::size_t SplitRing::take_used(std::span<Used> out) {
 inline bool SplitRing::check_id(std::size_t id) {
   if (id >= size_) return give_up(RingFault::used_id_out_of_range); // all 32 bits count
   // Never exposed, given back already, or the middle of a chain.
-  if (shadow_[id].count == 0) return give_up(RingFault::used_id_not_in_flight);
+  if (!shadow_[id].in_flight()) return give_up(RingFault::used_id_not_in_flight);
   return true;
 }
 
@@ -199,7 +198,6 @@ std::size_t SplitRing::take_any_order(std::span<Used> out) {
   }
   free_head_ = static_cast<Token>(free_head);
   free_ = static_cast<std::uint16_t>(free_ + freed);
-  chains_ = static_cast<std::uint16_t>(chains_ - taken);
   last_used_ = static_cast<std::uint16_t>(last_used_ + taken);
   return taken;
 }
@@ -215,7 +213,6 @@ std::size_t SplitRing::take_in_order(std::span<Used> out, std::uint16_t availabl
     oldest_ = static_cast<Token>((oldest_ + head.count) & (size_ - 1));
     free_ = static_cast<std::uint16_t>(free_ + head.count);
     head.count = 0;
-    chains_--;
     last_used_++;
     taken++;
   }

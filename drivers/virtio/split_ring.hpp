@@ -14,6 +14,7 @@
 // Owner: one hart's main loop. Interrupt context may only call suppress_interrupts().
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -31,6 +32,8 @@
 namespace virtio {
 
 class SplitRing {
+  struct Shadow;
+
  public:
   /// Bytes of ring memory for `size` entries with the device area aligned to `alignment` (2.7; with a page: 2.7.2).
   [[nodiscard]] static constexpr std::size_t memory_size(std::uint16_t size, std::uint32_t alignment) {
@@ -71,62 +74,6 @@ class SplitRing {
   /// are not enough free ones for all of it, or it is empty; nothing has changed then. The device does not see it
   /// before publish().
   [[nodiscard]] std::optional<Token> add(std::span<const Piece> readable, std::span<const Piece> writable);
-  /// For the data path: queues up to `most` chains of one piece each, as add() would, as long as
-  /// `produce(token, address, length)` fills in the last two; returns how many. All in registers.
-  template <bool device_writes, class Produce>
-  [[gnu::always_inline]] std::size_t add_each(std::size_t most, Produce&& produce) {
-    if (broken()) return 0;
-    Shadow* const shadow = shadow_;
-    split::Descriptor* const table = descriptors_;
-    bsp::le16* const first = avail_ring_;
-    bsp::le16* const last = first + size_;
-    bsp::le16* slot = first + (avail_idx_ & (size_ - 1U));
-    const std::size_t limit = most < free_ ? most : free_;
-    std::size_t head = bsp::in_register(free_head_);
-    std::size_t count = 0;
-    for (; count < limit; count++) {
-      std::uint64_t address = 0;
-      std::uint64_t length = 0;
-      if (!produce(head, address, length)) break;
-      table[head].addr.store(address);
-      table[head].len_flags_next.store(length | (device_writes ? std::uint64_t{split::desc_write} << 32 : 0));
-      Shadow& entry = shadow[head];
-      entry.writable = device_writes ? static_cast<std::uint32_t>(length) : 0;
-      entry.count = 1;
-      slot->store_low(head);
-      head = bsp::in_register(entry.next);
-      if (++slot == last) slot = first;
-    }
-    free_head_ = static_cast<Token>(bsp::in_register(head));
-    free_ = static_cast<std::uint16_t>(free_ - count);
-    chains_ = static_cast<std::uint16_t>(chains_ + count);
-    avail_idx_ = static_cast<std::uint16_t>(avail_idx_ + count);
-    return count;
-  }
-  /// For the data path: queues up to `most` chains that take_each() kept, as they are, as long as
-  /// `produce(token, address, length)` names one, and where its piece lies; returns how many.
-  template <bool device_writes, class Produce>
-  [[gnu::always_inline]] std::size_t again_each(std::size_t most, Produce&& produce) {
-    if (broken()) return 0;
-    Shadow* const shadow = shadow_;
-    bsp::le16* const first = avail_ring_;
-    bsp::le16* const last = first + size_;
-    bsp::le16* slot = first + (avail_idx_ & (size_ - 1U));
-    std::size_t count = 0;
-    for (; count < most; count++) {
-      std::size_t head = 0;
-      std::uint64_t address = 0; // in the descriptor already, as the length
-      std::uint64_t length = 0;
-      if (!produce(head, address, length)) break;
-      shadow[head].count = 1;
-      slot->store_low(head);
-      if (++slot == last) slot = first;
-    }
-    kept_ = static_cast<std::uint16_t>(kept_ - count);
-    chains_ = static_cast<std::uint16_t>(chains_ + count);
-    avail_idx_ = static_cast<std::uint16_t>(avail_idx_ + count);
-    return count;
-  }
   /// Exposes everything added since. The value to store into the doorbell if the device wants to be notified.
   [[nodiscard]] [[gnu::always_inline]] std::optional<std::uint32_t> publish() {
     const std::uint16_t index = avail_idx_;
@@ -154,53 +101,17 @@ class SplitRing {
   [[nodiscard]] bool used_pending() const;
   /// Takes up to out.size() used chains, oldest first; their descriptors are free again. 0 also if the ring is broken.
   [[nodiscard]] std::size_t take_used(std::span<Used> out);
-  /// For the data path: takes up to `most` used chains of one descriptor, oldest first, as long as
-  /// `consume(token, length)` accepts them; `length` is the device's word. Stops before the first that is not accepted,
-  /// and before whatever take_used() may have to complain about. Returns how many. With `keep` their descriptors are
-  /// not free then, but wait for again_each().
-  template <bool keep, class Consume>
-  [[gnu::always_inline]] std::size_t take_each(std::size_t most, Consume&& consume) {
-    if (broken() || in_order_) return 0;
-    const std::size_t available = static_cast<std::uint16_t>(used_->idx.load() - last_used_);
-    if (available > static_cast<std::uint16_t>(published_ - last_used_)) return 0;
-    bsp::barrier::after_used_index(); // 2.7.14: the index before the entries it announces
-    Shadow* const shadow = shadow_;
-    const std::size_t size = size_;
-    const split::UsedElement* const first = used_ring_;
-    const split::UsedElement* const last = first + size;
-    const split::UsedElement* element = first + (last_used_ & (size - 1));
-    const std::size_t limit = most < available ? most : available;
-    std::size_t free_head = bsp::in_register(free_head_);
-    std::size_t taken = 0;
-    for (; taken < limit; taken++) {
-      const std::size_t id = element->id.load_wide();
-      if (id >= size) break;
-      Shadow& head = shadow[id];
-      if (head.count != 1 || !consume(id, element->len.load_wide())) break;
-      head.count = 0;
-      if (!keep) {
-        head.next = static_cast<Token>(free_head);
-        free_head = id;
-      }
-      if (++element == last) element = first;
-    }
-    if (!keep) free_head_ = static_cast<Token>(bsp::in_register(free_head));
-    std::uint16_t& books = keep ? kept_ : free_;
-    books = static_cast<std::uint16_t>(books + taken);
-    chains_ = static_cast<std::uint16_t>(chains_ - taken);
-    last_used_ = static_cast<std::uint16_t>(last_used_ + taken);
-    return taken;
-  }
   [[nodiscard]] bool broken() const { return fault_ != RingFault::none; }
   [[nodiscard]] RingFault fault() const { return fault_; }
   /// Chains given to add() and not yet taken back.
-  [[nodiscard]] std::uint16_t chains_in_flight() const { return chains_; }
-  [[nodiscard]] bool in_flight(Token token) const { return token < size_ && shadow_[token].count != 0; }
+  [[nodiscard]] std::uint16_t chains_in_flight() const { return static_cast<std::uint16_t>(avail_idx_ - last_used_); }
+  [[nodiscard]] bool in_flight(Token token) const { return token < size_ && shadow_[token].in_flight(); }
+  [[nodiscard]] bool is_kept(std::uint64_t token) const { return token < size_ && shadow_[token].count == kept; }
 
   /// Strikes a chain off the books after a confirmed device reset; only restart() makes the ring usable again.
   void forget(Token token) {
     shadow_[token].count = 0;
-    chains_--;
+    last_used_++;
   }
 
   // ---- used buffer notifications ----
@@ -212,16 +123,145 @@ class SplitRing {
   /// then looks again: true if they are there already, and there may be no interrupt for them.
   [[nodiscard]] bool request_interrupt(std::uint16_t after = 1);
 
+  // ---- the data path ----
+  //
+  // What most frames need, chains of one descriptor, without a call a chain: a batch is begun, worked on in registers,
+  // and ended, with no other verb of the ring between. Each stops at the end of the ring too: begin another one then.
+
+  /// Chains on their way to the device; it sees none of them before publish().
+  class Adding {
+   public:
+    /// Whether one more fits.
+    [[nodiscard]] [[gnu::always_inline]] bool room() const { return slot_ != stop_; }
+    /// The token of the chain that add() will enter.
+    [[nodiscard]] [[gnu::always_inline]] std::size_t token() const { return head_; }
+    template <bool device_writes> [[gnu::always_inline]] void add(std::uint64_t address, std::uint64_t length) {
+      split::Descriptor& descriptor = table_[head_];
+      descriptor.addr.store(address);
+      descriptor.len_flags_next.store(length | (device_writes ? std::uint64_t{split::desc_write} << 32 : 0));
+      Shadow& entry = shadow_[head_];
+      entry.writable = device_writes ? static_cast<std::uint32_t>(length) : 0;
+      entry.count = 1;
+      slot_++->store_low(head_);
+      head_ = bsp::in_register(entry.next);
+    }
+    /// Whether `token` names a chain that was kept, and not given again yet.
+    [[nodiscard]] [[gnu::always_inline]] bool keeps(std::uint64_t token) const {
+      return token < size_ && shadow_[token].count == kept;
+    }
+    /// Gives a chain that was kept again; its piece has not moved.
+    template <bool device_writes>
+    [[gnu::always_inline]] void add_again(std::uint64_t token, std::uint64_t /*address*/, std::uint64_t /*length*/) {
+      shadow_[token].count = 1;
+      slot_++->store_low(token);
+    }
+
+   private:
+    friend SplitRing;
+    Shadow* shadow_;
+    split::Descriptor* table_;
+    std::size_t size_;
+    std::size_t head_;
+    bsp::le16* start_;
+    bsp::le16* slot_;
+    bsp::le16* stop_;
+  };
+  /// Of up to `most` new chains, with add() only.
+  [[nodiscard]] [[gnu::always_inline]] Adding begin_add(std::size_t most) {
+    return begin_adding(std::min<std::size_t>(most, free_));
+  }
+  /// Returns the count.
+  [[gnu::always_inline]] std::size_t end_add(const Adding& batch) {
+    const std::size_t count = end_adding(batch);
+    free_head_ = static_cast<Token>(bsp::in_register(batch.head_));
+    free_ = static_cast<std::uint16_t>(free_ - count);
+    return count;
+  }
+  /// Of up to `most` chains that were kept, with add_again() only.
+  [[nodiscard]] [[gnu::always_inline]] Adding begin_add_again(std::size_t most) { return begin_adding(most); }
+  /// Returns the count.
+  [[gnu::always_inline]] std::size_t end_add_again(const Adding& batch) {
+    const std::size_t count = end_adding(batch);
+    kept_ = static_cast<std::uint16_t>(kept_ - count);
+    return count;
+  }
+
+  /// Used chains of one descriptor, oldest first. With `keep` the descriptors of the taken ones are not free then, but
+  /// wait for add_again().
+  template <bool keep> class Taking {
+   public:
+    /// Looks at the next one. False also before whatever take_used() may have to complain about.
+    [[nodiscard]] [[gnu::always_inline]] bool next() {
+      if (element_ == stop_) return false;
+      token_ = element_->id.load_wide();
+      if (token_ >= size_ || shadow_[token_].count != 1) return false;
+      return true;
+    }
+    [[nodiscard]] [[gnu::always_inline]] std::size_t token() const { return token_; }
+    /// What the device says it wrote; reads its word, so ask once.
+    [[nodiscard]] [[gnu::always_inline]] std::uint64_t length() const { return element_->len.load_wide(); }
+    /// Takes it; else it stays, and the batch has to end.
+    [[gnu::always_inline]] void take() {
+      Shadow& head = shadow_[token_];
+      head.count = keep ? kept : std::uint16_t{0};
+      if constexpr (!keep) {
+        head.next = static_cast<Token>(free_head_);
+        free_head_ = token_;
+      }
+      element_++;
+    }
+
+   private:
+    friend SplitRing;
+    Shadow* shadow_;
+    std::size_t size_;
+    std::size_t token_;
+    std::size_t free_head_;
+    const split::UsedElement* start_;
+    const split::UsedElement* element_;
+    const split::UsedElement* stop_;
+  };
+  template <bool keep> [[nodiscard]] [[gnu::always_inline]] Taking<keep> begin_take(std::size_t most) {
+    std::size_t available = static_cast<std::uint16_t>(used_->idx.load() - last_used_);
+    if (broken() || in_order_ || available > static_cast<std::uint16_t>(published_ - last_used_)) available = 0;
+    bsp::barrier::after_used_index(); // 2.7.14: the index before the entries it announces
+    const std::size_t offset = last_used_ & (size_ - 1U);
+    const split::UsedElement* const start = used_ring_ + offset;
+    Taking<keep> batch;
+    batch.shadow_ = shadow_;
+    batch.size_ = size_;
+    batch.free_head_ = bsp::in_register(free_head_);
+    batch.start_ = batch.element_ = start;
+    batch.stop_ = start + std::min({most, available, size_ - offset});
+    return batch;
+  }
+  /// Returns the count.
+  template <bool keep> [[gnu::always_inline]] std::size_t end_take(const Taking<keep>& batch) {
+    const auto count = static_cast<std::size_t>(batch.element_ - batch.start_);
+    if constexpr (keep) {
+      kept_ = static_cast<std::uint16_t>(kept_ + count);
+    } else {
+      free_ = static_cast<std::uint16_t>(free_ + count);
+      free_head_ = static_cast<Token>(bsp::in_register(batch.free_head_));
+    }
+    last_used_ = static_cast<std::uint16_t>(last_used_ + count);
+    return count;
+  }
+
   [[nodiscard]] QueueState state() const;
   [[nodiscard]] std::uint16_t size() const { return size_; }
   [[nodiscard]] std::uint16_t capacity() const { return capacity_; }
 
  private:
+  /// In Shadow::count, of a chain that was kept: more than any has.
+  static constexpr std::uint16_t kept = UINT16_MAX;
   /// What the driver knows of a descriptor; never shared with the device.
   struct Shadow {
     std::uint32_t writable; ///< of the chain, at its head
     std::uint16_t next;     ///< free list, or the chain; with IN_ORDER always the next slot
-    std::uint16_t count;    ///< ring descriptors of the chain in flight whose head this is; 0: not a head
+    std::uint16_t count;    ///< ring descriptors of the chain in flight whose head this is; 0: not a head; or `kept`
+
+    [[nodiscard]] bool in_flight() const { return count != 0 && count != kept; }
   };
 
   [[nodiscard]] static constexpr std::size_t align_up(std::size_t value, std::size_t alignment) {
@@ -252,6 +292,24 @@ class SplitRing {
   /// next_wrap its highest.
   [[nodiscard]] std::uint32_t notification(std::uint16_t published) const {
     return notification_data_ ? index_ | std::uint32_t{published} << 16 : index_;
+  }
+  [[nodiscard]] [[gnu::always_inline]] Adding begin_adding(std::size_t most) {
+    const std::size_t offset = avail_idx_ & (size_ - 1U);
+    if (offset >= size_) __builtin_unreachable(); // a power of two
+    bsp::le16* const start = avail_ring_ + offset;
+    Adding batch;
+    batch.shadow_ = shadow_;
+    batch.table_ = descriptors_;
+    batch.size_ = size_;
+    batch.head_ = bsp::in_register(free_head_);
+    batch.start_ = batch.slot_ = start;
+    batch.stop_ = start + (broken() ? 0 : std::min(most, size_ - offset));
+    return batch;
+  }
+  [[gnu::always_inline]] std::size_t end_adding(const Adding& batch) {
+    const auto count = static_cast<std::size_t>(batch.slot_ - batch.start_);
+    avail_idx_ = static_cast<std::uint16_t>(avail_idx_ + count);
+    return count;
   }
   [[nodiscard]] std::optional<Token> add_indirect(std::span<const Piece> readable, std::span<const Piece> writable);
   [[nodiscard]] Token queue(std::uint16_t descriptors, std::uint32_t writable, Token next);
@@ -284,7 +342,6 @@ class SplitRing {
   std::uint16_t size_{0};
   std::uint16_t free_{0};
   std::uint16_t kept_{0}; ///< descriptors that are neither free nor in flight
-  std::uint16_t chains_{0};
   Token free_head_{0};
   std::uint16_t avail_idx_{0};    ///< entries placed
   std::uint16_t published_{0};    ///< entries exposed: avail.idx as the device sees it

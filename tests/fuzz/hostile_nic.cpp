@@ -558,7 +558,7 @@ void HostileNic::turn() {
 
 template <class Visit> void HostileNic::for_each_segment(const net::RxFrame& frame, Visit&& visit) {
   visit(frame.first);
-  for (const net::Segment& segment : frame.more)
+  for (const net::Segment& segment : frame.more())
     visit(segment);
 }
 
@@ -584,8 +584,8 @@ void HostileNic::check(const net::RxFrame& frame) {
             "a received segment lies in DMA memory, at the address that goes with it");
     require(is_free_for_device({raw(segment.bus), segment.length, true}), "a received frame is nobody else's");
   });
-  require(total == frame.length && total >= net::ethernet_header_size, "a frame is as long as its segments");
-  require(frame.checksum != net::Checksum::partial || frame.csum_start + frame.csum_offset + 2U <= frame.length,
+  require(total == frame.length() && total >= net::ethernet_header_size, "a frame is as long as its segments");
+  require(frame.checksum != net::Checksum::partial || frame.csum_start + frame.csum_offset + 2U <= frame.length(),
           "a partial checksum lies in the frame");
 }
 
@@ -724,7 +724,8 @@ void HostileNic::require_traffic() {
   require(buffer.has_value(), "the device has a buffer");
   deliver(rings_[0], *buffer, frame, frame.size());
   receive(8);
-  require(frames_.size() == 1 && frames_[0].frame.length == frame.size() - net_->header_size(), "a frame is received");
+  require(frames_.size() == 1 && frames_[0].frame.length() == frame.size() - net_->header_size(),
+          "a frame is received");
   require(std::memcmp(frames_[0].frame.first.data, frame.data() + net_->header_size(), 60) == 0, "as it was sent");
   release(0);
 }

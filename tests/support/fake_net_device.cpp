@@ -153,16 +153,15 @@ std::size_t FakeNetDevice::receive(std::span<net::RxFrame> out) {
     net::RxFrame& handle = out[count++] = frame.like;
     handle.first = {bytes, bsp::BusAddress{0x5000'0000 + buffer * 0x1'0000ULL},
                     static_cast<std::uint32_t>(std::min(frame.first, frame.bytes.size()))};
-    handle.more = frame.more;
-    handle.length = static_cast<std::uint32_t>(frame.bytes.size());
-    handle.buffer = buffer;
+    handle.set_more(frame.more);
+    handle.handle = buffer;
   }
   return count;
 }
 
 void FakeNetDevice::release(std::span<const net::RxFrame> frames) {
   for (const net::RxFrame& frame : frames) {
-    if (handed_out_.erase(frame.buffer) == 0) faults.emplace_back("released a frame that was not handed out");
+    if (handed_out_.erase(frame.handle) == 0) faults.emplace_back("released a frame that was not handed out");
   }
 }
 

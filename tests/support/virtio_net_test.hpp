@@ -338,7 +338,7 @@ class VirtioNetTest : public Utest {
       all.insert(all.end(), data, data + segment.length);
     };
     append(frame.first);
-    for (const net::Segment& segment : frame.more)
+    for (const net::Segment& segment : frame.more())
       append(segment);
     return all;
   }

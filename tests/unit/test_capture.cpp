@@ -22,7 +22,6 @@ Frame make_frame(std::size_t size, unsigned seed) {
 net::RxFrame received(Frame& frame) {
   net::RxFrame handle;
   handle.first = {frame.data(), {}, static_cast<std::uint32_t>(frame.size())};
-  handle.length = static_cast<std::uint32_t>(frame.size());
   return handle;
 }
 
@@ -108,7 +107,7 @@ TEST(CaptureRing, JoinsTheSegmentsOfAFrame) {
   net::RxFrame handle = received(frame);
   const net::Segment rest[] = {{frame.data() + 100, {}, 500}, {frame.data() + 600, {}, 400}};
   handle.first.length = 100;
-  handle.more = rest;
+  handle.set_more(rest);
   CHECK(ring.push(handle, 0));
   CHECK(same(ring.front().bytes, frame));
 }

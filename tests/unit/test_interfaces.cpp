@@ -194,7 +194,7 @@ TEST_GROUP(Interfaces) {
   }
   static std::size_t received(net::NetDevice & device, std::uint8_t fill) {
     return net::poll(device, 8, [fill](const net::RxFrame& frame) {
-      LONGS_EQUAL(60, frame.length);
+      LONGS_EQUAL(60, frame.length());
       LONGS_EQUAL(fill, std::to_integer<int>(frame.first.data[59]));
     });
   }

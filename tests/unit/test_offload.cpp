@@ -171,8 +171,7 @@ struct Received {
       at += size;
     }
     frame.first = segments.front();
-    frame.more = std::span{segments}.subspan(1);
-    frame.length = static_cast<std::uint32_t>(bytes.size());
+    frame.set_more(std::span{segments}.subspan(1));
     frame.checksum = net::Checksum::partial;
   }
   [[nodiscard]] Bytes joined() const {

@@ -256,7 +256,7 @@ TEST(VirtioNetFeatures, GivesTheHeaderTwelveBytesOrTwentyWithHashesBothWays) {
       LONGS_EQUAL(1, send(frame(60)));
       const Bytes out = transmitted().at(0);
       CHECK(Bytes(out.begin() + static_cast<std::ptrdiff_t>(size), out.end()) == frame(60));
-      LONGS_EQUAL(60, arriving(raw_header({}, size), frame(60)).length);
+      LONGS_EQUAL(60, arriving(raw_header({}, size), frame(60)).length());
       net::RxFrame one;
       CHECK_FALSE(arrives(one, raw_header({}, size), frame(13)));
       LONGS_EQUAL(1, net->stats().rx_frame_short);
@@ -350,7 +350,7 @@ TEST(VirtioNetFeatures, TakesNoByteBehindItsHeaderForOffsetsOfATunnel) {
       Bytes header = raw_header({.flags = 1, .csum_start = 34, .csum_offset = 16}, size);
       if (size == 20) header[18] = header[19] = static_cast<std::uint8_t>(garbage); // padding
       const net::RxFrame one = arriving(header, in);
-      LONGS_EQUAL(plain.length, one.length);
+      LONGS_EQUAL(plain.length(), one.length());
       LONGS_EQUAL(plain.csum_start, one.csum_start);
       LONGS_EQUAL(plain.csum_offset, one.csum_offset);
       CHECK(one.checksum == plain.checksum && one.gso == plain.gso && one.hash == plain.hash);

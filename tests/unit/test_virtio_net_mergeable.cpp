@@ -74,10 +74,10 @@ TEST(VirtioNetMergeable, DeliversAFrameOverAnyNumberOfBuffersWhereItLies) {
       net::RxFrame one;
       LONGS_EQUAL(1, net->receive({&one, 1}));
       CHECK(bytes_of(one) == in);
-      LONGS_EQUAL(in.size(), one.length);
-      LONGS_EQUAL(count - 1, one.more.size());
+      LONGS_EQUAL(in.size(), one.length());
+      LONGS_EQUAL(count - 1, one.more().size());
       for (std::size_t i = 0; i < count; i++) { // nothing was copied
-        const net::Segment& segment = i == 0 ? one.first : one.more[i - 1];
+        const net::Segment& segment = i == 0 ? one.first : one.more()[i - 1];
         UNSIGNED_LONGLONGS_EQUAL(places[i], raw(segment.bus));
         POINTERS_EQUAL(memory.at(places[i], segment.length), segment.data);
       }

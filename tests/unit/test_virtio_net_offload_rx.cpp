@@ -55,7 +55,7 @@ std::optional<net::RxFrame> take(const Bytes& in) {
   net::RxFrame one;
   if (net->receive({&one, 1}) == 0) return std::nullopt;
   CHECK(bytes_of(one) == in);
-  LONGS_EQUAL(in.size(), one.length);
+  LONGS_EQUAL(in.size(), one.length());
   net->release({&one, 1});
   return one;
 }

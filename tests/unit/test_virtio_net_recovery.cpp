@@ -319,6 +319,49 @@ TEST(VirtioNetRecovery, KeepsGoodFramesOfABatchThatEndsBadly) {
   check_traffic();
 }
 
+TEST(VirtioNetRecovery, TakesFramesBackBetweenAFaultAndItsReset) {
+  over_modern_rings([this] {
+    bring_up();
+    CHECK(deliver(frame(60, 1)));
+    CHECK(deliver(frame(60, 2)));
+    CHECK(deliver_raw({}, 0));
+    net::RxFrame frames[8];
+    LONGS_EQUAL(2, net->receive(frames));
+    net->release({frames, 1});
+    settle();
+    CHECK(bytes_of(frames[1]) == frame(60, 2));
+    LONGS_EQUAL(7, fetch_buffers());
+    net->release({frames + 1, 1});
+    check_all_buffers_are_there();
+  });
+}
+
+TEST(VirtioNetRecovery, TellsFramesFromBeforeAResetFromThoseOfTheNewRing) {
+  over_modern_rings([this] {
+    bring_up();
+    const auto take_three = [this](std::span<net::RxFrame> frames, std::uint8_t first) {
+      for (std::uint8_t i = 0; i < 3; i++)
+        CHECK(deliver(frame(60, static_cast<std::uint8_t>(first + i))));
+      LONGS_EQUAL(3, net->receive(frames));
+    };
+    net::RxFrame old_ones[3];
+    take_three(old_ones, 0);
+    CHECK(net->reset().has_value());
+    LONGS_EQUAL(5, fetch_buffers());
+    net::RxFrame new_ones[3]; // of chains that are numbered alike
+    take_three(new_ones, 10);
+    net->release(old_ones);
+    LONGS_EQUAL(5, fetch_buffers());
+    for (unsigned i = 0; i < 5; i++)
+      CHECK(deliver(frame(60, 20)));
+    LONGS_EQUAL(5, received().size());
+    for (std::uint8_t i = 0; i < 3; i++)
+      CHECK(bytes_of(new_ones[i]) == frame(60, static_cast<std::uint8_t>(10 + i)));
+    net->release(new_ones);
+    check_all_buffers_are_there();
+  });
+}
+
 // ---- resets and memory
 // -----------------------------------------------------------------------------------------------
 

@@ -55,7 +55,7 @@ TEST(VirtioNetRx, DeliversNothingBeyondTheUsedLength) {
   CHECK(deliver_raw(all, 12 + 20));
   net::RxFrame one;
   LONGS_EQUAL(1, net->receive({&one, 1}));
-  LONGS_EQUAL(20, one.length);
+  LONGS_EQUAL(20, one.length());
   LONGS_EQUAL(20, one.head().size());
   net->release({&one, 1});
 }

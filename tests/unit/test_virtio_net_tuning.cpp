@@ -319,7 +319,7 @@ TEST(VirtioNetOffloads, IsReadyForEveryReceiveOffloadFromTheStart) {
     CHECK(deliver_raw(all, static_cast<std::uint32_t>(all.size())));
     net::RxFrame got[1];
     LONGS_EQUAL(1, net->receive(got));
-    LONGS_EQUAL(1800, got[0].length);
+    LONGS_EQUAL(1800, got[0].length());
     CHECK(got[0].checksum == net::Checksum::partial);
     CHECK(got[0].gso == net::Gso::tcp4);
     net->release(got);

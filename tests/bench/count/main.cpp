@@ -80,6 +80,7 @@ class Wire {
       frame[12] = std::byte{0x88};
       frame[13] = std::byte{0xb5};
       segments_[i] = {frame, memory_.bus(i * frame_room + headroom), frame_size};
+      echoes_[i] = {.segments = {&frames_[i].first, 1}, .cookie = net::Cookie{i}};
       requests_[i] = {.segments = {&segments_[i], 1}, .cookie = net::Cookie{i}, .headroom = headroom};
     }
   }
@@ -101,25 +102,27 @@ class Wire {
     if (done != count) PANIC("frames were not used in time");
     return cost;
   }
-  /// Of receiving what was sent, reading each Ethernet header, and giving the buffers back.
+  /// Of receiving what was sent and giving the buffers back.
   std::uint64_t receive(std::size_t count) {
-    const std::uint64_t before = instructions();
+    std::uint64_t before = instructions();
     const std::size_t got = receiver_.receive({frames_.data(), batch});
+    std::uint64_t cost = instructions() - before;
     for (const net::RxFrame& frame : std::span{frames_.data(), got})
-      types_ ^= *reinterpret_cast<const std::uint16_t*>(frame.first.data + 12);
+      if (frame.first.data[12] != std::byte{0x88}) PANIC("a frame of another kind");
+    before = instructions();
     receiver_.release({frames_.data(), got});
-    const std::uint64_t cost = instructions() - before;
+    cost += instructions() - before;
     if (got != count) PANIC("frames are missing");
     return cost;
   }
-  /// Of sending every received frame back from where it lies, with its addresses swapped.
+  /// Of sending every received frame back from where it lies, with its addresses swapped. A program that does nothing
+  /// else has its requests made: they differ in what frame they point to.
   std::uint64_t echo(std::size_t count) {
     std::uint64_t before = instructions();
     const std::size_t got = receiver_.receive({frames_.data(), batch});
     for (std::size_t i = 0; i < got; i++) {
-      const net::RxFrame& frame = frames_[i];
-      swap_addresses(reinterpret_cast<std::uint16_t*>(frame.first.data));
-      echoes_[i] = {.segments = {&frame.first, 1}, .cookie = net::Cookie{i}, .headroom = frame.headroom};
+      swap_addresses(reinterpret_cast<std::uint16_t*>(frames_[i].first.data));
+      echoes_[i].headroom = frames_[i].headroom;
     }
     const std::size_t taken = receiver_.send({echoes_.data(), got});
     std::uint64_t cost = instructions() - before;
@@ -127,11 +130,11 @@ class Wire {
     settle();
     before = instructions();
     const std::size_t done = receiver_.reclaim({completions_.data(), completions_.size()});
-    for (std::size_t i = 0; i < done; i++)
-      if (completions_[i].cookie != net::Cookie{i}) PANIC("echo: out of order"); // as on every QEMU
     receiver_.release({frames_.data(), done});
     cost += instructions() - before;
     if (done != count) PANIC("echo: frames were not used in time");
+    for (std::size_t i = 0; i < done; i++)
+      if (completions_[i].cookie != net::Cookie{i}) PANIC("echo: out of order"); // as on every QEMU
     return cost;
   }
   void drain_sender() {
@@ -155,7 +158,6 @@ class Wire {
   std::array<net::TxRequest, batch> echoes_;
   std::array<net::RxFrame, batch> frames_;
   std::array<net::TxCompletion, 2 * batch> completions_;
-  std::uint16_t types_{0};
 };
 alignas(Wire) constinit std::byte wire_storage[sizeof(Wire)]{};
 

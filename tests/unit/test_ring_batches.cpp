@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The rings' verbs for the data path: add_each() and take_each() do what add() and take_used() do for chains of one
-// descriptor, and nothing for anything else; again_each() gives what take_each() kept.
+// The rings' batches for the data path: adding and taking them does what add() and take_used() do for chains of one
+// descriptor, and nothing for anything else; add_again() gives what was kept.
 #include <algorithm>
 #include <map>
 #include <random>
@@ -15,7 +15,7 @@ using virtio::RingFault;
 namespace {
 
 /// What both groups do with their ring.
-template <class Fixture> class EachTest : public Fixture {
+template <class Fixture> class BatchTest : public Fixture {
  protected:
   struct Taken {
     std::size_t token;
@@ -26,28 +26,34 @@ template <class Fixture> class EachTest : public Fixture {
     this->create(8);
     this->restart(8, false);
   }
-  /// Adds and exposes `count` chains of 100, 101, ... bytes at 0, 0x100, ...; returns how many the ring took.
+  /// Adds and exposes `count` chains of 100, 101, ... bytes at 0, 0x100, ..., or fewer: as many as fit, or up to the
+  /// one numbered `refused`. Returns how many.
   template <bool device_writes> std::size_t add_each(std::size_t count, std::size_t refused = SIZE_MAX) {
     std::size_t number = 0;
-    const std::size_t added = this->ring.template add_each<device_writes>(
-        count, [&](std::size_t token, std::uint64_t& address, std::uint64_t& length) {
-          LONGS_EQUAL(this->ring.next_token() == token, number == 0); // the first is the one that was announced
-          if (number == refused) return false;
-          address = raw(this->data.bus(0x100 * number));
-          length = 100 + number++;
-          return true;
-        });
+    for (std::size_t added = 1; added != 0 && number != refused;) {
+      auto batch = this->ring.begin_add(count - number);
+      for (std::size_t i = 0; batch.room() && number != refused; i++, number++) {
+        LONGS_EQUAL(this->ring.next_token() == batch.token(), i == 0); // the first is the one that was announced
+        batch.template add<device_writes>(raw(this->data.bus(0x100 * number)), 100 + number);
+      }
+      added = this->ring.end_add(batch);
+    }
     static_cast<void>(this->ring.publish());
-    return added;
+    return number;
   }
-  std::vector<Taken> take_each(std::size_t most, std::size_t refused = SIZE_MAX) {
+  /// Takes up to `most` chains, those up to the one numbered `refused`.
+  template <bool keep = false> std::vector<Taken> take_each(std::size_t most, std::size_t refused = SIZE_MAX) {
     std::vector<Taken> taken;
-    const std::size_t count = this->ring.template take_each<false>(most, [&](std::size_t token, std::size_t length) {
-      if (taken.size() == refused) return false;
-      taken.push_back({token, length});
-      return true;
-    });
-    LONGS_EQUAL(taken.size(), count);
+    for (std::size_t count = 1; count != 0 && taken.size() != refused && taken.size() != most;) {
+      const std::size_t before = taken.size();
+      auto batch = this->ring.template begin_take<keep>(most - before);
+      while (batch.next() && taken.size() != refused) {
+        taken.push_back({batch.token(), batch.length()});
+        batch.take();
+      }
+      count = this->ring.end_take(batch);
+      LONGS_EQUAL(taken.size() - before, count);
+    }
     return taken;
   }
 
@@ -179,39 +185,53 @@ template <class Fixture> class EachTest : public Fixture {
           CHECK(kept[i].token == chains[i].head && kept[i].address == piece.bus && kept[i].length == piece.length);
         this->device.complete(chains[i], 20);
       }
-      const std::size_t taken =
-          this->ring.template take_each<true>(8, [](std::size_t, std::size_t length) { return length == 20; });
-      LONGS_EQUAL(6, taken);
+      LONGS_EQUAL(6, take_each<true>(8).size());
       LONGS_EQUAL(2, this->ring.free()); // the kept ones are not
       LONGS_EQUAL(0, this->ring.chains_in_flight());
       LONGS_EQUAL(8, this->ring.state().free); // but no device has them
       LONGS_EQUAL(0, this->ring.state().in_flight);
       this->cycle(lap % 3); // others pass meanwhile
       std::rotate(kept.begin(), kept.begin() + lap % 5, kept.end());
-      std::size_t next = 0;
-      const auto produce = [&](std::size_t& token, std::uint64_t& address, std::uint64_t& length) {
-        if (next == 6) return false;
-        token = kept[next].token;
-        address = kept[next].address;
-        length = kept[next++].length;
-        return true;
-      };
-      LONGS_EQUAL(4, this->ring.template again_each<true>(4, produce));
-      LONGS_EQUAL(2, this->ring.template again_each<true>(8, produce));
+      for (std::size_t next = 0; next != 6;) {
+        auto batch = this->ring.begin_add_again(std::min<std::size_t>(4, 6 - next));
+        CHECK(batch.room());
+        for (; batch.room(); next++) {
+          CHECK(batch.keeps(kept[next].token));
+          batch.template add_again<true>(kept[next].token, kept[next].address, kept[next].length);
+          CHECK_FALSE(batch.keeps(kept[next].token));
+        }
+        CHECK(this->ring.end_add_again(batch) != 0);
+      }
       static_cast<void>(this->ring.publish());
       LONGS_EQUAL(6, this->ring.chains_in_flight());
       LONGS_EQUAL(6, this->ring.state().in_flight);
     }
   }
+  void names_only_kept_chains_as_such() {
+    LONGS_EQUAL(3, add_each<true>(3));
+    const auto chains = this->device.take_available();
+    this->device.complete(chains[1], 20);
+    LONGS_EQUAL(1, take_each<true>(8).size());
+    auto batch = this->ring.begin_add_again(8);
+    for (const std::uint64_t token : {std::uint64_t{chains[0].head}, std::uint64_t{chains[2].head}, std::uint64_t{3},
+                                      std::uint64_t{8}, std::uint64_t{0x10000} + chains[1].head, UINT64_MAX}) {
+      CHECK_FALSE(batch.keeps(token));
+      CHECK_FALSE(this->ring.is_kept(token));
+    }
+    CHECK(batch.keeps(chains[1].head));
+    LONGS_EQUAL(0, this->ring.end_add_again(batch));
+    LONGS_EQUAL(2, this->ring.chains_in_flight());
+  }
   void rejects_a_kept_chain_that_is_given_back_again() {
     LONGS_EQUAL(2, add_each<true>(2));
     const auto chains = this->device.take_available();
     this->device.complete(chains[0], 20);
-    const auto accept = [](std::size_t, std::size_t) { return true; };
-    LONGS_EQUAL(1, this->ring.template take_each<true>(8, accept));
+    LONGS_EQUAL(1, take_each<true>(8).size());
+    CHECK(this->ring.is_kept(chains[0].head));
+    CHECK_FALSE(this->ring.in_flight(chains[0].head));
     this->device.place_used(chains[0].head, 20);
     this->device.publish_used();
-    LONGS_EQUAL(0, this->ring.template take_each<true>(8, accept));
+    LONGS_EQUAL(0, take_each<true>(8).size());
     LONGS_EQUAL(0, this->take().size());
     CHECK(this->ring.fault() == RingFault::used_id_not_in_flight);
     this->restart(8, false);
@@ -260,40 +280,40 @@ template <class Fixture> class EachTest : public Fixture {
 } // namespace
 
 // clang-format off
-TEST_GROUP_BASE(SplitRingEach, EachTest<test::SplitRingTest>) {};
-TEST_GROUP_BASE(PackedRingEach, EachTest<test::PackedRingTest>) {};
+TEST_GROUP_BASE(SplitRingBatches, BatchTest<test::SplitRingTest>) {};
+TEST_GROUP_BASE(PackedRingBatches, BatchTest<test::PackedRingTest>) {};
 // clang-format on
 
-TEST(SplitRingEach, AddsWhatAddWould) {
+TEST(SplitRingBatches, AddsWhatAddWould) {
   adds_what_add_would();
 }
-TEST(PackedRingEach, AddsWhatAddWould) {
+TEST(PackedRingBatches, AddsWhatAddWould) {
   adds_what_add_would();
 }
 
-TEST(SplitRingEach, StopsWhenNothingMoreIsProducedOrFits) {
+TEST(SplitRingBatches, StopsWhenNothingMoreIsProducedOrFits) {
   stops_when_nothing_more_is_produced_or_fits();
 }
-TEST(PackedRingEach, StopsWhenNothingMoreIsProducedOrFits) {
+TEST(PackedRingBatches, StopsWhenNothingMoreIsProducedOrFits) {
   stops_when_nothing_more_is_produced_or_fits();
 }
 
-TEST(SplitRingEach, TakesWhatIsAcceptedAndLeavesTheRest) {
+TEST(SplitRingBatches, TakesWhatIsAcceptedAndLeavesTheRest) {
   takes_what_is_accepted_and_leaves_the_rest();
 }
-TEST(PackedRingEach, TakesWhatIsAcceptedAndLeavesTheRest) {
+TEST(PackedRingBatches, TakesWhatIsAcceptedAndLeavesTheRest) {
   takes_what_is_accepted_and_leaves_the_rest();
 }
 
-TEST(SplitRingEach, LeavesChainsOfSeveralDescriptorsWhereTheyAre) {
+TEST(SplitRingBatches, LeavesChainsOfSeveralDescriptorsWhereTheyAre) {
   leaves_chains_of_several_descriptors_where_they_are();
 }
-TEST(PackedRingEach, LeavesChainsOfSeveralDescriptorsWhereTheyAre) {
+TEST(PackedRingBatches, LeavesChainsOfSeveralDescriptorsWhereTheyAre) {
   leaves_chains_of_several_descriptors_where_they_are();
 }
 
 // proves: ROB-01, ROB-02
-TEST(SplitRingEach, LeavesLiesToTakeUsed) {
+TEST(SplitRingBatches, LeavesLiesToTakeUsed) {
   leaves_lies_to_take_used();
   leaves_to_take_used(RingFault::used_id_out_of_range, [&](const auto&) {
     device.place_used(0x1'0000, 4); // all 32 bits count
@@ -306,7 +326,7 @@ TEST(SplitRingEach, LeavesLiesToTakeUsed) {
   });
 }
 // proves: ROB-01, ROB-02
-TEST(PackedRingEach, LeavesLiesToTakeUsed) {
+TEST(PackedRingBatches, LeavesLiesToTakeUsed) {
   leaves_lies_to_take_used();
   const auto chains = [&] {
     give(1);
@@ -323,38 +343,45 @@ TEST(PackedRingEach, LeavesLiesToTakeUsed) {
 }
 
 // proves: ROB-09
-TEST(SplitRingEach, ReadsEachWordOfAnAcceptedEntryOnce) {
+TEST(SplitRingBatches, ReadsEachWordOfAnAcceptedEntryOnce) {
   reads_each_word_once();
 }
 // proves: ROB-09
-TEST(PackedRingEach, ReadsEachWordOfAnAcceptedEntryOnce) {
+TEST(PackedRingBatches, ReadsEachWordOfAnAcceptedEntryOnce) {
   reads_each_word_once();
 }
 
-TEST(SplitRingEach, KeepsItsBooksWhenMixedWithTheOtherVerbs) {
+TEST(SplitRingBatches, KeepsItsBooksWhenMixedWithTheOtherVerbs) {
   keeps_its_books_when_mixed_with_the_other_verbs();
 }
-TEST(PackedRingEach, KeepsItsBooksWhenMixedWithTheOtherVerbs) {
+TEST(PackedRingBatches, KeepsItsBooksWhenMixedWithTheOtherVerbs) {
   keeps_its_books_when_mixed_with_the_other_verbs();
 }
 
-TEST(SplitRingEach, ExposesKeptChainsAgainAsTheyWere) {
+TEST(SplitRingBatches, ExposesKeptChainsAgainAsTheyWere) {
   exposes_kept_chains_again_as_they_were();
 }
-TEST(PackedRingEach, ExposesKeptChainsAgainAsTheyWere) {
+TEST(PackedRingBatches, ExposesKeptChainsAgainAsTheyWere) {
   exposes_kept_chains_again_as_they_were();
+}
+
+TEST(SplitRingBatches, NamesOnlyKeptChainsAsSuch) {
+  names_only_kept_chains_as_such();
+}
+TEST(PackedRingBatches, NamesOnlyKeptChainsAsSuch) {
+  names_only_kept_chains_as_such();
 }
 
 // proves: ROB-02
-TEST(SplitRingEach, RejectsAKeptChainThatIsGivenBackAgain) {
+TEST(SplitRingBatches, RejectsAKeptChainThatIsGivenBackAgain) {
   rejects_a_kept_chain_that_is_given_back_again();
 }
 // proves: ROB-02
-TEST(PackedRingEach, RejectsAKeptChainThatIsGivenBackAgain) {
+TEST(PackedRingBatches, RejectsAKeptChainThatIsGivenBackAgain) {
   rejects_a_kept_chain_that_is_given_back_again();
 }
 
-TEST(SplitRingEach, TakesNothingWithInOrder) {
+TEST(SplitRingBatches, TakesNothingWithInOrder) {
   settings.in_order = true;
   restart(8, false);
   LONGS_EQUAL(3, add_each<true>(3));
@@ -362,7 +389,7 @@ TEST(SplitRingEach, TakesNothingWithInOrder) {
   LONGS_EQUAL(0, take_each(8).size());
   LONGS_EQUAL(3, take().size());
 }
-TEST(PackedRingEach, TakesNothingWithInOrder) {
+TEST(PackedRingBatches, TakesNothingWithInOrder) {
   virtio::RingSettings settings{1, 8};
   settings.in_order = true;
   restart(settings);
