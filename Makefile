@@ -135,8 +135,12 @@ install-deps-lint: | $(if $(filter test test-unit test-system,$(MAKECMDGOALS)),i
 install-deps-run install-deps-test install-deps-fuzz install-deps-lint: install-deps-%:
 	$(Q)scripts/install-deps $*
 
+# Speed matters where frames and interrupts pass, size everywhere else: there even prologues are shared (-msave-restore).
+OPTIMISE := -Os -msave-restore
+FAST_SRCS := drivers/net/virtio_net_rx.cpp drivers/net/virtio_net_tx.cpp drivers/irqchip/plic.cpp shell/bench_loops.cpp bsp/trap.cpp
+
 # Flags belong to the objects: a change of flags, board or version rebuilds what it touches.
-FLAGS_ID = $(CXX_TARGET) $(OPTIMISE) $(CXXFLAGS) $(CFLAGS_LIBFDT)
+FLAGS_ID := $(CXX_TARGET) $(OPTIMISE) $(FAST_SRCS) $(CXXFLAGS) $(CFLAGS_LIBFDT)
 .PHONY: force
 $(SHARED)/flags: force
 	@mkdir -p $(@D); echo '$(subst ','"'"',$(FLAGS_ID))' | cmp -s - $@ || echo '$(subst ','"'"',$(FLAGS_ID))' > $@
@@ -146,10 +150,7 @@ $(OUT)/flags: force
 $(SHARED)/version.hpp: force
 	@mkdir -p $(@D); echo '#define NETBSP_VERSION "$(VERSION)"' | cmp -s - $@ || echo '#define NETBSP_VERSION "$(VERSION)"' > $@
 
-# Speed matters where frames and interrupts pass, size everywhere else: there even prologues are shared (-msave-restore).
-OPTIMISE := -Os -msave-restore
-$(addprefix $(SHARED)/,drivers/virtio/split_ring.cpp.o drivers/virtio/packed_ring.cpp.o drivers/net/virtio_net_rx.cpp.o \
-    drivers/net/virtio_net_tx.cpp.o drivers/irqchip/plic.cpp.o shell/bench_loops.cpp.o) $(OUT)/bsp/trap.cpp.o: OPTIMISE := -O2
+$(foreach dir,$(SHARED) $(OUT),$(patsubst %,$(dir)/%.o,$(FAST_SRCS))): OPTIMISE := -O2
 
 COMPILE_DEPS := build/include/.stamp $(LIBFDT_DIR)/libfdt.h
 

@@ -316,7 +316,6 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   template <class Batch> [[nodiscard]] static bool queue_plain(Batch& batch, const TxRequest& request, PlainSend how);
   [[nodiscard]] PlainSend plain_send() const;
   void limit_plain();
-  template <class Ring> [[nodiscard]] std::size_t queue_run(Ring& ring, const TxRequest* request, std::size_t most);
   template <class Ring> [[nodiscard]] std::size_t send_one(Ring& ring, const TxRequest& request);
   template <class Ring> [[nodiscard]] std::size_t send_on(Ring& ring, const TxRequest* requests, std::size_t count);
   template <class Ring> [[nodiscard]] bool queue_checked(Ring& ring, const TxRequest& request);
