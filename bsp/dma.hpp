@@ -27,7 +27,7 @@ enum class BusAddress : std::uint64_t {};
 
 class DmaArena;
 
-/// A zeroed, physically contiguous block. Move-only.
+/// A physically contiguous block. Move-only.
 class DmaBuffer {
  public:
   DmaBuffer() = default;
@@ -71,8 +71,8 @@ class DmaArena {
   /// Set once at boot, before any allocation.
   void assign(std::span<std::byte> memory, BusAddress bus);
 
-  /// A block of `size` bytes (> 0), its bus and CPU address aligned to `alignment` (a power of two).
-  /// Error::out_of_dma_memory if it does not fit.
+  /// A block of `size` bytes (> 0), zeroed unless `content` says as_found, its bus and CPU address aligned to
+  /// `alignment` (a power of two). Error::out_of_dma_memory if it does not fit.
   [[nodiscard]] Result<DmaBuffer> allocate(std::size_t size, std::size_t alignment, Content content = Content::zeros);
 
   [[nodiscard]] std::size_t capacity() const { return memory_.size(); }

@@ -27,6 +27,7 @@ template <std::unsigned_integral T> class Le {
   constexpr Le() = default;
   constexpr explicit Le(T value) : raw_{little_endian(value)} {}
   [[nodiscard]] T load() const { return little_endian(load_once(raw_)); }
+  /// As load(), and store() of the low bits, for loops where each instruction counts (shared.hpp).
   [[nodiscard]] std::uint64_t load_wide() const requires(sizeof(T) == 2 || sizeof(T) == 4) {
     static_assert(std::endian::native == std::endian::little);
     return load_once_wide(raw_);

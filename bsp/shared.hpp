@@ -28,12 +28,16 @@ template <std::unsigned_integral T> [[nodiscard]] inline T load_once(const T& wo
   return static_cast<const volatile T&>(word);
 }
 
-/// The same for a loop where each instruction counts: GCC 12 extends what it loaded from a volatile word, or is about
-/// to store there, with two more instructions; from or to a whole register it needs none.
-[[nodiscard]] inline std::uint64_t load_once_wide(const std::uint32_t& word) {
+/// The same for a loop where each instruction counts: GCC 12 extends what it loaded from a volatile word with two more
+/// instructions; into a whole register it needs none.
+template <std::unsigned_integral T>
+requires(sizeof(T) == 2 || sizeof(T) == 4) [[nodiscard]] inline std::uint64_t load_once_wide(const T& word) {
 #if defined(__riscv)
   std::uint64_t value = 0;
-  asm volatile("lwu %0, %1" : "=r"(value) : "m"(word));
+  if constexpr (sizeof(T) == 2)
+    asm volatile("lhu %0, %1" : "=r"(value) : "m"(word));
+  else
+    asm volatile("lwu %0, %1" : "=r"(value) : "m"(word));
   return value;
 #else
   return load_once(word);
@@ -48,17 +52,7 @@ template <std::unsigned_integral T> inline void store_once(T& word, T value) {
   static_cast<volatile T&>(word) = value;
 }
 
-[[nodiscard]] inline std::uint64_t load_once_wide(const std::uint16_t& word) {
-#if defined(__riscv)
-  std::uint64_t value = 0;
-  asm volatile("lhu %0, %1" : "=r"(value) : "m"(word));
-  return value;
-#else
-  return load_once(word);
-#endif
-}
-
-/// The low 16 bits of `value`, as load_once_wide().
+/// The low 16 bits of `value`, likewise without an instruction that cuts them out.
 inline void store_once_low(std::uint16_t& word, std::uint64_t value) {
 #if defined(__riscv)
   asm volatile("sh %1, %0" : "=m"(word) : "r"(value));

@@ -4,7 +4,7 @@
 //   commands_net_bench.cpp  options, memory, the run's frame: clock, progress, Ctrl-C, results
 //   bench_loops.cpp         the loops that frames pass, built for speed
 //
-// A loop looks at the console, the other interfaces and the clock only in Bench::serve(), at most once a batch.
+// A loop looks at the console and the other interfaces only in Bench::serve(), at most once a batch.
 #pragma once
 
 #include <array>
@@ -129,7 +129,7 @@ void run_rx_loop(Bench& bench, SequenceCheck& check, std::span<net::RxFrame> fra
 /// Sends what it receives back from where it lies, addresses swapped, until Ctrl-C.
 class EchoLoop {
  public:
-  /// `finished` is as long as `frames`; both are as many as the device has receive buffers.
+  /// `finished` is as long as `frames`; both hold as many as a receive ring could.
   EchoLoop(Bench& bench, std::span<net::RxFrame> frames, std::span<bool> finished);
   void run();
 

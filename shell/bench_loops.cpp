@@ -190,7 +190,7 @@ void run_rx_loop(Bench& bench, SequenceCheck& check, std::span<net::RxFrame> fra
       for (const net::RxFrame& frame : frames.first(got)) {
         bench.bytes += frame.length();
         const std::uint16_t* const words = half_words(frame.first.data);
-        if (words[6] != type || frame.first.length < sequence_offset + sizeof(std::uint32_t)) continue;
+        if (frame.first.length < sequence_offset + sizeof(std::uint32_t) || words[6] != type) continue;
         check.note(std::uint32_t{big_endian(words[7])} << 16 | big_endian(words[8]));
       }
       bench.device.release(frames.first(got));

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "bsp/cpu.hpp"
 #include "bsp/log.hpp"
 
 namespace shell {
@@ -67,6 +68,7 @@ bsp::Deadline NetService::next_wake() const {
 }
 
 bool NetService::prepare_idle() {
+  const bsp::cpu::InterruptGuard guard; // one between the request and the look would be taken for none
   bool pending = false;
   for (net::NetDevice* device : interfaces_) {
     // Every interface is asked: each has its own notifications to enable and to repeat.

@@ -103,7 +103,7 @@ struct Offload {
   [[nodiscard]] bool any() const { return checksum || gso != Gso::none; }
 };
 
-/// The caller's word for one of its requests; the driver only carries it.
+/// The caller's word for one of its requests; the driver only carries it. UINT64_MAX is the driver's own.
 enum class Cookie : std::uint64_t {};
 
 /// Segments a request may have.
@@ -171,7 +171,7 @@ class NetDevice {
   [[nodiscard]] virtual bool work_pending() const = 0;
   /// When service() has to be called although nothing interrupts: a recovery that waits its turn, a deferred look.
   [[nodiscard]] virtual bsp::Deadline next_wake() const { return bsp::Deadline::never(); }
-  /// Last step before going idle: asks for interrupts for the receive queue (and the transmit queue if
+  /// Last step before going idle, interrupts off: asks for interrupts for the receive queue (and the transmit queue if
   /// `for_completions`), looks again, re-kicks lost notifications. True: something is pending after all, do not sleep.
   [[nodiscard]] virtual bool prepare_idle(bool for_completions) = 0;
   /// Full reset and re-initialisation. Requests in flight come back from reclaim() as not sent; the statistics stay.

@@ -141,7 +141,7 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
 
  private:
   enum class State : std::uint8_t { down, live, recovering, failed };
-  /// Of a receive buffer. chain: the device has it, or, if the chain is kept (SplitRing::take_each()), the consumer.
+  /// Of a receive buffer. chain: the device has it, or, if the chain is kept (SplitRing::Taking), the consumer.
   enum class BufferOwner : std::uint8_t { nobody, chain, consumer };
 
   /// A queue with what its owner needs to drive it.
@@ -157,9 +157,9 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
     bool kicked{false};              ///< since it last moved
   };
   /// The fields of a received header that say what kind of frame it is.
-  struct HeaderStart {
-    std::uint16_t flags_type; ///< flags, and above them gso_type
-    std::uint16_t buffers;    ///< 1 without MRG_RXBUF
+  struct FrameKind {
+    std::uint16_t flags_type;  ///< flags, and above them gso_type
+    std::uint16_t num_buffers; ///< 1 without MRG_RXBUF
   };
   /// A transmit chain in flight, by token.
   struct TxSlot {
@@ -177,7 +177,8 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   /// Bytes between two transmit headers.
   static constexpr std::size_t header_room = 32;
 
-  /// The segments of a frame in several buffers, behind its first; RxFrame::more points into one until release().
+  /// The segments of a frame in several buffers, behind its first; RxFrame::more_segments points into one until
+  /// release().
   struct SegmentBlock {
     static constexpr std::size_t max_segments = 40;
     std::array<Segment, max_segments> segments;
@@ -189,7 +190,6 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
     SegmentBlock* block{nullptr};
     std::uint16_t missing{0}; ///< buffers that still belong to it; 0: none is being put together
     std::uint16_t count{0};   ///< segments in `block`
-    bool dropping{false};     ///< it will not be delivered
     std::uint64_t since{0};   ///< ticks
   };
   /// The configuration fields that belong to one generation.
@@ -293,15 +293,16 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   /// Whether buffers can be taken: while the consumer holds all segment blocks, only those of a frame that has one.
   [[nodiscard]] bool can_receive() const { return !mergeable_ || free_block_count_ + assembly_.missing != 0; }
   template <class Ring>
-  [[nodiscard]] std::size_t receive_plain(Ring& ring, std::span<RxFrame> out, std::optional<HeaderStart>& seen);
+  [[nodiscard]] std::size_t receive_plain(Ring& ring, std::span<RxFrame> out, std::optional<FrameKind>& kind);
   template <class Ring>
-  [[nodiscard]] bool receive_any(Ring& ring, const std::optional<HeaderStart>& seen, RxFrame& out, std::size_t& frames);
+  [[nodiscard]] bool receive_any(Ring& ring, const std::optional<FrameKind>& kind, RxFrame& out, std::size_t& frames,
+                                 bool& unsettled);
   void settle_receive();
-  [[nodiscard]] bool take_buffer(const virtio::Used& used, const std::optional<HeaderStart>& seen, RxFrame& out);
-  [[nodiscard]] bool start_frame(std::uint16_t buffer, std::uint32_t length, const std::optional<HeaderStart>& seen,
+  [[nodiscard]] bool take_buffer(const virtio::Used& used, const std::optional<FrameKind>& kind, RxFrame& out);
+  [[nodiscard]] bool start_frame(std::uint16_t buffer, std::uint32_t length, const std::optional<FrameKind>& kind,
                                  RxFrame& out);
   [[nodiscard]] bool continue_frame(std::uint16_t buffer, std::uint32_t length, RxFrame& out);
-  [[nodiscard]] bool read_header(const std::byte* start, const HeaderStart& seen, RxFrame& frame);
+  [[nodiscard]] bool read_header(const std::byte* start, const FrameKind& kind, RxFrame& frame);
   [[nodiscard]] bool finish_frame(RxFrame& frame);
   void drop_assembly();
   bool reject(std::uint64_t NetStats::*cause);
@@ -339,7 +340,6 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   bool memory_is_lent_{false};    ///< the device was told of our memory, and no reset has been confirmed since
   bool split_header_{false};      ///< legacy without ANY_LAYOUT: the header in a descriptor of its own (5.1.6.6)
   bool mergeable_{false};         ///< MRG_RXBUF was accepted
-  bool has_hash_{false};          ///< HASH_REPORT was accepted
   std::uint16_t hdr_len_mask_{0}; ///< all ones if a header's hdr_len is to say how long the frame is (write_header())
 
   // In the order in which their memory is taken: the arena gets it back in reverse.
@@ -351,13 +351,13 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   ControlQueue control_;
   bsp::DmaBuffer announcement_;
   std::size_t rx_buffer_bytes_{small_buffer_bytes};
-  std::size_t rx_frame_limit_{0};                    ///< the longest frame that is delivered
-  std::uint16_t rx_buffer_count_{0};                 ///< buffers that rx_memory_ is divided into
-  std::span<BufferOwner> rx_owners_;                 ///< by buffer
-  std::span<std::byte*> rx_starts_;                  ///< by token: the chain's buffer
-  std::uint64_t rx_handles_{std::uint64_t{1} << 16}; ///< of a frame with its chain: this and the token; else 0
-  std::span<TxSlot> tx_slots_;                       ///< by token
-  std::span<TxCompletion> finished_;                 ///< what a reset left for reclaim() to give back
+  std::size_t rx_frame_limit_{0};                        ///< the longest frame that is delivered
+  std::uint16_t rx_buffer_count_{0};                     ///< buffers that rx_memory_ is divided into
+  std::span<BufferOwner> rx_owners_;                     ///< by buffer
+  std::span<std::byte*> rx_starts_;                      ///< by token: the chain's buffer
+  std::uint64_t rx_handle_base_{std::uint64_t{1} << 16}; ///< of a frame with its chain: this and the token; else 0
+  std::span<TxSlot> tx_slots_;                           ///< by token
+  std::span<TxCompletion> finished_;                     ///< what a reset left for reclaim() to give back
   std::size_t finished_count_{0};
   std::span<SegmentBlock> blocks_;
   std::span<std::uint8_t> free_blocks_; ///< places in blocks_

@@ -147,8 +147,7 @@ void VirtioNet::take_features(FeatureSet accepted) {
   mergeable_ = accepted.has(Feature::net_mrg_rxbuf);
   // 12 bytes on every modern device; legacy ones without MRG_RXBUF leave num_buffers out (5.1.6, 5.1.6.1).
   header_size_ = transport_.legacy() && !mergeable_ ? virtio_net::legacy_header_size : virtio_net::header_size;
-  has_hash_ = accepted.has(Feature::net_hash_report);
-  if (has_hash_) header_size_ = virtio_net::hash_header_size;
+  if (accepted.has(Feature::net_hash_report)) header_size_ = virtio_net::hash_header_size;
   split_header_ = transport_.legacy() && !accepted.has(Feature::any_layout);
   const bool sends_gso = !((accepted & FeatureSet{Feature::net_host_tso4, Feature::net_host_tso6, Feature::net_host_ufo,
                                                   Feature::net_host_uso}) == FeatureSet{});

@@ -286,7 +286,7 @@ void VirtioNet::take_back_memory() {
     BufferOwner& owner = rx_owners_[buffer_at(rx_starts_[token])];
     if (owner == BufferOwner::chain) owner = BufferOwner::consumer;
   }
-  rx_handles_ += std::uint64_t{1} << 16; // no handle from before names a chain
+  rx_handle_base_ += std::uint64_t{1} << 16; // no handle from before names a chain
   std::replace(rx_owners_.begin(), rx_owners_.end(), BufferOwner::chain, BufferOwner::nobody);
   take_back_chains();
   control_.take_back();

@@ -2,13 +2,11 @@
 // Receiving (VIRTIO 1.3, 5.1.6.3 and 5.1.6.4): buffers to the device, used buffers to frames, frames to the consumer
 // and back. A frame takes one buffer, or, with MRG_RXBUF, as many as the header of its first one says.
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstring>
 
-#include "bsp/cpu.hpp"
-#include "bsp/in_register.hpp"
 #include "bsp/panic.hpp"
-#include "bsp/shared.hpp"
 #include "drivers/net/virtio_net.hpp"
 
 namespace net {
@@ -94,11 +92,11 @@ bool VirtioNet::reject(std::uint64_t NetStats::*cause) {
 }
 
 /// The rest of what the header says, each field once. False if it cannot be, its cause counted.
-bool VirtioNet::read_header(const std::byte* start, const HeaderStart& seen, RxFrame& frame) {
+bool VirtioNet::read_header(const std::byte* start, const FrameKind& kind, RxFrame& frame) {
   const auto& header = *reinterpret_cast<const Header*>(start);
-  const auto flags = static_cast<std::uint8_t>(seen.flags_type); // unknown bits are ignored (5.1.6.4.2)
-  const auto type = static_cast<std::uint8_t>(seen.flags_type >> 8);
-  if (accepted_.has(Feature::net_hash_report)) {
+  const auto flags = static_cast<std::uint8_t>(kind.flags_type); // unknown bits are ignored (5.1.6.4.2)
+  const auto type = static_cast<std::uint8_t>(kind.flags_type >> 8);
+  if (header_size_ == virtio_net::hash_header_size) {
     const auto& hash = *reinterpret_cast<const virtio_net::HashReport*>(start + sizeof(Header));
     const std::uint16_t report = hash.report.load();
     frame.hash_report = report <= UINT8_MAX ? static_cast<std::uint8_t>(report) : std::uint8_t{0};
@@ -145,8 +143,8 @@ bool VirtioNet::finish_frame(RxFrame& frame) {
   return true;
 }
 
-/// The first buffer of a frame, which holds its header; `seen` is what was read of it before, if it was.
-bool VirtioNet::start_frame(std::uint16_t buffer, std::uint32_t length, const std::optional<HeaderStart>& seen,
+/// The first buffer of a frame, which holds its header; `kind` is what was read of it before, if it was.
+bool VirtioNet::start_frame(std::uint16_t buffer, std::uint32_t length, const std::optional<FrameKind>& kind,
                             RxFrame& out) {
   std::byte* const start = rx_memory_.data() + buffer * rx_buffer_bytes_;
   bsp::sync_for_cpu({start, length});
@@ -154,9 +152,9 @@ bool VirtioNet::start_frame(std::uint16_t buffer, std::uint32_t length, const st
   out.first = {start + header_size_, rx_memory_.bus(buffer * rx_buffer_bytes_ + header_size_), length - header_size_};
   out.headroom = header_size_; // its own header's bytes are read by then
   const auto& header = *reinterpret_cast<const HeaderWords*>(start);
-  const HeaderStart head =
-      seen ? *seen : HeaderStart{header.flags_type.load(), mergeable_ ? header.num_buffers.load() : std::uint16_t{1}};
-  const std::uint16_t buffers = head.buffers;
+  const FrameKind head =
+      kind ? *kind : FrameKind{header.flags_type.load(), mergeable_ ? header.num_buffers.load() : std::uint16_t{1}};
+  const std::uint16_t buffers = head.num_buffers;
   if (buffers == 0) return reject(&NetStats::rx_num_buffers_invalid);
   if (buffers - 1U > rx_.ring.chains_in_flight()) {
     start_recovery("num_buffers impossible"); // where the next frame starts is unknown
@@ -216,7 +214,7 @@ std::size_t VirtioNet::buffer_at(const std::byte* data) const {
 }
 
 /// True if the used buffer completes a frame, which is in `out` then. The buffer is nobody's unless a frame holds it.
-bool VirtioNet::take_buffer(const Used& used, const std::optional<HeaderStart>& seen, RxFrame& out) {
+bool VirtioNet::take_buffer(const Used& used, const std::optional<FrameKind>& kind, RxFrame& out) {
   const auto buffer = static_cast<std::uint16_t>(buffer_at(rx_starts_[used.token]));
   rx_owners_[buffer] = BufferOwner::nobody;
   const bool first = assembly_.missing == 0;
@@ -227,22 +225,22 @@ bool VirtioNet::take_buffer(const Used& used, const std::optional<HeaderStart>& 
     drop_assembly();
     return reject(used.length < least ? &NetStats::rx_length_under_header : &NetStats::rx_length_over_buffer);
   }
-  return first ? start_frame(buffer, used.length, seen, out) : continue_frame(buffer, used.length, out);
+  return first ? start_frame(buffer, used.length, kind, out) : continue_frame(buffer, used.length, out);
 }
 
 /// What most frames are: one buffer, and nothing in the header. Stops before the first that is anything else; if its
-/// header said so, `seen` holds what was read of it.
+/// header said so, `kind` holds what was read of it.
 template <class Ring>
 [[gnu::always_inline]] inline std::size_t VirtioNet::receive_plain(Ring& ring, std::span<RxFrame> out,
-                                                                   std::optional<HeaderStart>& seen) {
-  if (has_hash_ || assembly_.missing != 0) return 0;
+                                                                   std::optional<FrameKind>& kind) {
+  if (header_size_ == virtio_net::hash_header_size || assembly_.missing != 0 || !can_receive()) return 0;
   std::byte* const* const starts = rx_starts_.data();
   const std::uint64_t to_bus = raw(rx_memory_.bus()) - reinterpret_cast<std::uintptr_t>(rx_memory_.data());
   const std::size_t header_size = header_size_;
   // What is longer than its buffer is too long for this, too.
   const std::size_t room = std::min(rx_frame_limit_, rx_buffer_bytes_ - header_size) - ethernet_header_size;
   const bool mergeable = mergeable_;
-  const std::uint64_t handles = rx_handles_;
+  const std::uint64_t handles = rx_handle_base_;
   const std::uint64_t headroom = header_size;
   RxFrame* frame = out.data();
   std::uint64_t bytes = 0;
@@ -257,7 +255,7 @@ template <class Ring>
     const std::uint64_t flags_type = header.flags_type.load_wide();
     const std::uint64_t number = mergeable ? header.num_buffers.load_wide() : 1;
     if (flags_type != 0 || number != 1) {
-      seen = {static_cast<std::uint16_t>(flags_type), static_cast<std::uint16_t>(number)};
+      kind = {static_cast<std::uint16_t>(flags_type), static_cast<std::uint16_t>(number)};
       break;
     }
     frame->first.data = start + header_size;
@@ -268,7 +266,8 @@ template <class Ring>
     // comes first. GCC 12 does not merge these stores by itself.
     constexpr std::size_t known = offsetof(RxFrame, headroom);
     constexpr std::size_t beside = known + sizeof headroom;
-    static_assert(known % alignof(RxFrame) == 0 && beside % alignof(RxFrame) == 0);
+    static_assert(known % alignof(RxFrame) == 0 && beside % alignof(RxFrame) == 0 &&
+                  std::endian::native == std::endian::little && Checksum::none == Checksum{} && Gso::none == Gso{});
     auto* const fields = reinterpret_cast<std::byte*>(frame);
     std::memcpy(__builtin_assume_aligned(fields + known, alignof(RxFrame)), &headroom, sizeof headroom);
     std::memset(__builtin_assume_aligned(fields + beside, alignof(RxFrame)), 0,
@@ -283,13 +282,20 @@ template <class Ring>
   return count;
 }
 
-/// One used buffer of any kind. False if that was the last for now; `frames` counts what it completes.
+/// One used buffer of any kind. False if that was the last for now; `frames` counts what it completes, `unsettled` says
+/// that settle_receive() has to look.
 template <class Ring>
-[[gnu::noinline]] bool VirtioNet::receive_any(Ring& ring, const std::optional<HeaderStart>& seen, RxFrame& out,
-                                              std::size_t& frames) {
+[[gnu::noinline]] bool VirtioNet::receive_any(Ring& ring, const std::optional<FrameKind>& kind, RxFrame& out,
+                                              std::size_t& frames, bool& unsettled) {
   Used used;
-  if (!can_receive() || ring.take_used({&used, 1}) == 0) return false;
-  if (take_buffer(used, seen, out)) frames++;
+  if (!can_receive() || ring.take_used({&used, 1}) == 0) {
+    unsettled = true;
+    return false;
+  }
+  if (take_buffer(used, kind, out))
+    frames++;
+  else if (assembly_.block == nullptr)
+    unsettled = true; // it was not kept for a frame either
   return state_ == State::live;
 }
 
@@ -297,20 +303,21 @@ template <class Ring>
 [[gnu::noinline]] std::size_t VirtioNet::receive_from(Ring& ring, RxFrame* out, std::size_t most) {
   std::size_t frames = 0;
   std::size_t others = 0;
+  bool unsettled = false;
   for (;;) {
-    std::optional<HeaderStart> seen;
-    const std::size_t plain = receive_plain(ring, {out + frames, most - frames}, seen);
+    std::optional<FrameKind> kind;
+    const std::size_t plain = receive_plain(ring, {out + frames, most - frames}, kind);
     frames += plain;
     if (frames == most || !ring.used_pending()) break;
-    if (plain != 0 && !seen) continue; // that was the end of the ring
+    if (plain != 0 && !kind) continue; // that was the end of the ring
     // Bounded by the ring: a device that keeps on giving bad entries does not keep us here.
-    if (++others > ring.size() || !receive_any(ring, seen, out[frames], frames)) break;
+    if (++others > ring.size() || !receive_any(ring, kind, out[frames], frames, unsettled)) break;
   }
-  if (others != 0) settle_receive();
+  if (unsettled) settle_receive();
   return frames;
 }
 
-/// After buffers that were no plain frames: rejected ones go straight back.
+/// After what was no frame: rejected buffers go straight back.
 [[gnu::noinline]] void VirtioNet::settle_receive() {
   if (rx_.ring.broken() && state_ == State::live) note_fault(rx_);
   if (state_ == State::live) {
@@ -333,7 +340,7 @@ std::size_t VirtioNet::receive(std::span<RxFrame> out) {
 
 /// Whether the chain of a plain frame waits for it in the ring as it is now.
 bool VirtioNet::keeps_chain(const RxFrame& frame) const {
-  return rx_.ring.is_kept(frame.handle - rx_handles_);
+  return rx_.ring.is_kept(frame.handle - rx_handle_base_);
 }
 
 void VirtioNet::give_back(std::size_t buffer, BufferOwner owner) {
@@ -358,7 +365,7 @@ template <class Ring>
   std::byte* const* const starts = rx_starts_.data();
   const std::uint64_t to_bus = raw(rx_memory_.bus()) - reinterpret_cast<std::uintptr_t>(rx_memory_.data());
   const std::size_t bytes = rx_buffer_bytes_;
-  const std::uint64_t handles = rx_handles_;
+  const std::uint64_t handles = rx_handle_base_;
   auto batch = ring.begin_add_again(frames.size());
   for (const RxFrame* frame = frames.data(); batch.room(); frame++) {
     const std::uint64_t token = frame->handle - handles;

@@ -2,6 +2,7 @@
 // Sending (VIRTIO 1.3, 5.1.6.2): requests are judged, get their header, go to the ring in one batch with at most one
 // notification; what the device used is given back lazily. And what happens before idling.
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "bsp/in_register.hpp"
@@ -44,7 +45,7 @@ Result<void> VirtioNet::check_request(const TxRequest& request) const {
   // What the device shall segment may be as long as an IP packet can be; its segments are the sender's choice.
   const std::uint16_t limit = request.offload.gso == Gso::none ? mtu() : std::uint16_t{UINT16_MAX};
   if (total > max_frame_size(limit, tagged)) return bsp::fail(Error::frame_too_long);
-  if (request.offload.checksum || request.offload.gso != Gso::none) return check_offload(request, total);
+  if (request.offload.any()) return check_offload(request, total);
   return {};
 }
 
@@ -120,6 +121,7 @@ template <class Ring> bool VirtioNet::queue_request(Ring& ring, const TxRequest&
     pieces[count++] = {segment.bus, segment.length};
   }
   write_header(header, request, bytes);
+  bsp::sync_for_device({header, header_size_});
   for (const Segment& segment : request.segments)
     bsp::sync_for_device({segment.data, segment.length});
   if (!ring.add({pieces, count}, {})) return false;
@@ -133,7 +135,8 @@ template <class Ring> bool VirtioNet::queue_request(Ring& ring, const TxRequest&
 
 /// Nothing is plain where the header needs a descriptor of its own, or has another length.
 void VirtioNet::limit_plain() {
-  plain_mtu_ = header_size_ == virtio_net::header_size && !split_header_ ? mtu() : std::uint16_t{0};
+  const std::uint16_t most = UINT16_MAX - ethernet_header_size; // hdr_len holds no more
+  plain_mtu_ = header_size_ == virtio_net::header_size && !split_header_ ? std::min(mtu(), most) : std::uint16_t{0};
 }
 
 /// What most requests are: a frame in one piece, with room for the header, without offload, untagged or short enough to
@@ -149,7 +152,7 @@ template <class Batch>
   // The headroom and what Offload::any() asks for are one word: an offload makes it larger than any headroom.
   constexpr std::size_t wishes = offsetof(TxRequest, headroom);
   static_assert(offsetof(TxRequest, offload) == wishes + 2 && offsetof(Offload, checksum) == 0 &&
-                offsetof(Offload, gso) == 1);
+                offsetof(Offload, gso) == 1 && wishes % 4 == 0 && std::endian::native == std::endian::little);
   std::uint32_t wish = 0;
   std::memcpy(&wish, __builtin_assume_aligned(reinterpret_cast<const std::byte*>(&request) + wishes, 4), 4);
   if (request.segments.size() != 1 || wish - sizeof(Words) > UINT16_MAX - sizeof(Words)) return false;
@@ -163,7 +166,7 @@ template <class Batch>
   header.hdr_len.store_low(length & how.hdr_len_mask);
   header.rest[0].store(0);
   header.rest[1].store(0);
-  bsp::sync_for_device({frame.data, length});
+  bsp::sync_for_device({start, length + sizeof(Words)});
   how.slots[batch.token()] = {request.cookie, static_cast<std::uint32_t>(length)};
   batch.template add<false>(raw(frame.bus) - sizeof(Words), length + sizeof(Words));
   return true;
@@ -298,7 +301,8 @@ bool VirtioNet::prepare_idle(bool for_completions) {
   if (state_ != State::live) return work_pending();
   if (can_receive() && rx_.ring.request_interrupt()) return true;
   const std::uint16_t in_flight = tx_.ring.chains_in_flight();
-  if (for_completions && in_flight != 0) {
+  // With no receive buffer at the device only a completion can bring work.
+  if ((for_completions || rx_.ring.chains_in_flight() == 0) && in_flight != 0) {
     // One interrupt when most of the ring is done keeps the ring busy while this hart wakes up.
     const auto after = static_cast<std::uint16_t>(std::max(1, in_flight - in_flight / 4));
     if (tx_.ring.request_interrupt(after)) return true;

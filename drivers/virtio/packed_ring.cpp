@@ -14,8 +14,6 @@ using packed::EventSuppression;
 namespace barrier = bsp::barrier;
 
 namespace {
-constexpr std::uint16_t both_flags = packed::desc_avail | packed::desc_used;
-
 constexpr std::uint32_t event(std::uint16_t flags, std::uint16_t off_wrap = 0) {
   return std::uint32_t{flags} << 16 | off_wrap;
 }
@@ -36,8 +34,8 @@ Result<PackedRing> PackedRing::create(bsp::DmaArena& arena, std::uint16_t capaci
   ring.indirect_entries_ = indirect_entries;
   ring.ring_ = TRY(arena.allocate(ring.events_offset() + 2 * sizeof(EventSuppression), 16)); // 2.8.10.1
   if (indirect_entries != 0) ring.tables_ = TRY(arena.allocate(ring.events_offset() * indirect_entries, 16));
-  ring.private_ = TRY(arena.allocate(capacity * sizeof(Shadow), alignof(Shadow)));
-  ring.shadow_ = ring.private_.as<Shadow>().data();
+  ring.private_ = TRY(arena.allocate(capacity * sizeof(ChainState), alignof(ChainState)));
+  ring.shadow_ = ring.private_.as<ChainState>().data();
   ring.descriptors_ = reinterpret_cast<packed::Descriptor*>(ring.ring_.data());
   ring.driver_event_ = reinterpret_cast<EventSuppression*>(ring.ring_.data() + ring.events_offset());
   ring.device_event_ = ring.driver_event_ + 1;
@@ -57,15 +55,14 @@ void PackedRing::restart(const Settings& settings) {
   std::memset(ring_.data(), 0, ring_.size()); // 2.8.13
   if (longest_table_ != 0) std::memset(tables_.data(), 0, tables_.size());
   for (std::uint16_t i = 0; i < size_; i++)
-    shadow_[i] = {0, 0, static_cast<Token>(i + 1 < size_ ? i + 1 : 0)};
+    shadow_[i] = {0, static_cast<Token>(i + 1 < size_ ? i + 1 : 0), 0};
   free_ = size_;
-  chains_ = kept_ = 0;
+  chains_ = 0;
   free_id_ = oldest_id_ = 0;
   avail_ = published_ = {0, packed::desc_avail}; // both wrap counters start at 1 (2.8.1)
-  used_ = {0, both_flags};
+  used_ = {0, packed::desc_both};
   batch_start_ = 0;
   unannounced_ = 0;
-  told_ = false;
   batch_open_ = false;
   fault_ = RingFault::none;
   suppress_interrupts();
@@ -100,7 +97,7 @@ inline void PackedRing::place(const Piece& piece, Token id, std::uint16_t flags)
 
 /// Enters the chain that was placed as `id` into the books.
 inline void PackedRing::enter(Token id, std::uint16_t slots, std::uint32_t writable) {
-  Shadow& buffer = shadow_[id];
+  ChainState& buffer = shadow_[id];
   free_id_ = buffer.next;
   free_ = static_cast<std::uint16_t>(free_ - slots);
   chains_++;
@@ -151,15 +148,12 @@ Piece PackedRing::write_table(Token id, std::span<const Piece> readable, std::sp
 // goes on sending behind it, and sleeps when it has all. One that asks for no more than being told of anything new has
 // been.
 std::optional<std::uint32_t> PackedRing::recheck_notification() {
-  if (broken() || chains_ == 0) return std::nullopt;
-  const std::uint16_t flags = EventSuppression::flags(device_event_->both.load());
-  const bool waits = event_idx_ && flags == packed::event_desc && !told_;
-  if (!waits && (unannounced_ == 0 || flags == packed::event_disable)) return std::nullopt;
+  if (broken() || chains_ == 0 || unannounced_ == 0) return std::nullopt;
+  if (EventSuppression::flags(device_event_->both.load()) == packed::event_disable) return std::nullopt;
   return force_notification();
 }
 
 std::uint32_t PackedRing::force_notification() {
-  told_ = true;
   unannounced_ = 0;
   return notification();
 }
@@ -167,76 +161,21 @@ std::uint32_t PackedRing::force_notification() {
 // ---- the device gives back -----------------------------------------------------------------------------------------
 
 bool PackedRing::used_at(Position at) const {
-  return (descriptors_[at.slot].flags.load() & both_flags) == at.flags;
+  return (descriptors_[at.slot].flags.load() & packed::desc_both) == at.flags;
 }
 
 bool PackedRing::used_pending() const {
   return size_ != 0 && !broken() && (batch_open_ || used_at(used_));
 }
 
+// With IN_ORDER one used descriptor speaks for every chain up to the one that it names; those before that one are used
+// in full (2.8.8). Without, it speaks for one.
 std::size_t PackedRing::take_used(std::span<Used> out) {
   if (broken() || size_ == 0) return 0;
-  return in_order_ ? take_in_order(out) : take_any_order(out);
-}
-
-bool PackedRing::reject(std::size_t id) {
-  // In range: never exposed, or given back already.
-  fault_ = id >= size_ ? RingFault::used_id_out_of_range : RingFault::used_id_not_in_flight;
-  return false;
-}
-
-std::size_t PackedRing::take_any_order(std::span<Used> out) {
-  // In registers through the batch: the barrier in it would make the compiler load every member again.
-  packed::Descriptor* const ring = descriptors_;
-  Shadow* const shadow = shadow_;
-  const std::size_t size = size_;
-  const std::size_t chains = chains_;
-  std::size_t slot = used_.slot;
-  std::size_t lap = used_.flags;
-  std::size_t free_id = free_id_;
-  std::size_t taken = 0;
-  std::size_t freed = 0;
-  for (Used& used : out) {
-    const packed::Descriptor& descriptor = ring[slot];
-    if ((descriptor.flags.load() & both_flags) != lap) break;
-    if (taken == chains) {
-      fault_ = RingFault::used_without_buffer;
-      break;
-    }
-    barrier::after_used_index(); // 2.8.22: the flags before the rest of the descriptor
-    const std::size_t id = descriptor.id.load();
-    const std::uint32_t length = descriptor.len.load();
-    if (id >= size || !shadow[id].in_flight()) {
-      reject(id);
-      break;
-    }
-    Shadow& buffer = shadow[id];
-    const std::size_t count = buffer.count;
-    used = {static_cast<Token>(id), written(length, buffer.writable), buffer.writable};
-    buffer.next = static_cast<Token>(free_id);
-    buffer.count = 0;
-    free_id = id;
-    freed += count;
-    taken++;
-    slot += count;
-    if (slot < size) continue;
-    slot -= size;
-    lap ^= both_flags;
-  }
-  used_ = {static_cast<std::uint16_t>(slot), static_cast<std::uint16_t>(lap)};
-  free_id_ = static_cast<Token>(free_id);
-  free_ = static_cast<std::uint16_t>(free_ + freed);
-  chains_ = static_cast<std::uint16_t>(chains - taken);
-  return taken;
-}
-
-// One used descriptor speaks for every chain up to the one that it names; those before that one are used in full
-// (2.8.8).
-std::size_t PackedRing::take_in_order(std::span<Used> out) {
   std::size_t taken = 0;
   while (taken < out.size() && (batch_open_ || open_batch())) {
-    const Token id = oldest_id_;
-    Shadow& buffer = shadow_[id];
+    const Token id = in_order_ ? oldest_id_ : batch_last_;
+    ChainState& buffer = shadow_[id];
     batch_open_ = id != batch_last_;
     const std::uint32_t length = batch_open_ ? buffer.writable : written(batch_length_, buffer.writable);
     out[taken++] = {id, length, buffer.writable};
@@ -244,9 +183,20 @@ std::size_t PackedRing::take_in_order(std::span<Used> out) {
     free_ = static_cast<std::uint16_t>(free_ + buffer.count);
     buffer.count = 0;
     chains_--;
-    oldest_id_ = buffer.next;
+    if (in_order_) {
+      oldest_id_ = buffer.next;
+    } else {
+      buffer.next = free_id_;
+      free_id_ = id;
+    }
   }
   return taken;
+}
+
+bool PackedRing::reject(std::size_t id) {
+  // In range: never exposed, or given back already.
+  fault_ = id >= size_ ? RingFault::used_id_out_of_range : RingFault::used_id_not_in_flight;
+  return false;
 }
 
 bool PackedRing::open_batch() {
@@ -274,7 +224,7 @@ bool PackedRing::request_interrupt(std::uint16_t after) {
   std::uint16_t offset = 0;
   if (event_idx_) {
     // Where the after-th chain starts if all that are in flight have the same length; in any case a slot in flight.
-    const std::uint32_t slots = static_cast<std::uint32_t>(size_ - free_ - kept_);
+    const std::uint32_t slots = std::uint32_t{used_.distance(avail_, size_)};
     const std::uint32_t before = std::min(after, chains_) - std::uint32_t{chains_ != 0};
     if (chains_ != 0) offset = static_cast<std::uint16_t>(before * slots / chains_);
     Position at = used_;
@@ -290,7 +240,7 @@ bool PackedRing::request_interrupt(std::uint16_t after) {
 /// Whether the device has used the slot `offset` behind the next one to be used, or gone past it: no interrupt comes
 /// for it then. Only looks; what a lying device makes it believe is take_used()'s to find out.
 bool PackedRing::used_beyond(std::uint16_t offset) const {
-  const Shadow* const buffers = shadow_;
+  const ChainState* const buffers = shadow_;
   Position at = used_;
   Token first = oldest_id_;
   for (std::uint32_t ahead = 0;;) {
@@ -316,11 +266,11 @@ QueueState PackedRing::state() const {
   state.index = index_;
   state.format = "packed";
   state.size = size_;
-  state.free = static_cast<std::uint16_t>(free_ + kept_);
+  state.in_flight = size_ == 0 ? std::uint16_t{0} : used_.distance(avail_, size_);
+  state.free = static_cast<std::uint16_t>(size_ - state.in_flight);
   state.avail_idx = published_.slot;
   state.last_used = used_.slot;
   state.event_idx = event_idx_;
-  state.in_flight = static_cast<std::uint16_t>(size_ - state.free);
   state.broken = broken();
   state.packed = true;
   state.avail_wrap = published_.wrap();

@@ -29,8 +29,6 @@
 namespace virtio {
 
 class PackedRing {
-  struct Shadow;
-
  public:
   static constexpr std::uint16_t max_capacity = 16384;
 
@@ -57,8 +55,7 @@ class PackedRing {
     bsp::barrier::before_publish(); // 2.8.21.1.1: everything else of the batch before the flags that expose it
     words()[published_.slot].len_id_flags.store(batch_start_);
     batch_start_ = 0;
-    const int exposed = avail_.slot - published_.slot + (avail_.flags == published_.flags ? 0 : size_);
-    const int unannounced = unannounced_ + exposed;
+    const std::uint32_t unannounced = unannounced_ + std::uint32_t{published_.distance(avail_, size_)};
     unannounced_ = static_cast<std::uint16_t>(unannounced < size_ ? unannounced : size_);
     published_ = avail_;
     bsp::barrier::before_suppression_check(); // 2.8.21.3.1: the flags before the look at the device event structure
@@ -75,7 +72,9 @@ class PackedRing {
   [[nodiscard]] RingFault fault() const { return fault_; }
   [[nodiscard]] std::uint16_t chains_in_flight() const { return chains_; }
   [[nodiscard]] bool in_flight(Token token) const { return token < size_ && shadow_[token].in_flight(); }
-  [[nodiscard]] bool is_kept(std::uint64_t token) const { return token < size_ && shadow_[token].count == kept; }
+  [[nodiscard]] bool is_kept(std::uint64_t token) const {
+    return token < size_ && shadow_[token].count == ChainState::kept;
+  }
   void forget(Token token) {
     shadow_[token].count = 0;
     chains_--;
@@ -90,13 +89,13 @@ class PackedRing {
     [[nodiscard]] [[gnu::always_inline]] bool room() const { return descriptor_ != stop_; }
     [[nodiscard]] [[gnu::always_inline]] std::size_t token() const { return free_id_; }
     template <bool device_writes> [[gnu::always_inline]] void add(std::uint64_t address, std::uint64_t length) {
-      Shadow& entry = shadow_[free_id_];
+      ChainState& entry = shadow_[free_id_];
       entry.writable = device_writes ? static_cast<std::uint32_t>(length) : 0;
       add_again<device_writes>(free_id_, address, length);
       free_id_ = bsp::in_register(entry.next);
     }
     [[nodiscard]] [[gnu::always_inline]] bool keeps(std::uint64_t token) const {
-      return token < size_ && shadow_[token].count == kept;
+      return token < size_ && shadow_[token].count == ChainState::kept;
     }
     template <bool device_writes>
     [[gnu::always_inline]] void add_again(std::uint64_t token, std::uint64_t address, std::uint64_t length) {
@@ -113,7 +112,7 @@ class PackedRing {
 
    private:
     friend PackedRing;
-    Shadow* shadow_;
+    ChainState* shadow_;
     std::size_t size_;
     std::size_t free_id_;
     std::uint64_t flags_; ///< of this lap, where a descriptor has them
@@ -132,17 +131,12 @@ class PackedRing {
     return count;
   }
   [[nodiscard]] [[gnu::always_inline]] Adding begin_add_again(std::size_t most) { return begin_adding(most); }
-  [[gnu::always_inline]] std::size_t end_add_again(const Adding& batch) {
-    const std::size_t count = end_adding(batch);
-    kept_ = static_cast<std::uint16_t>(kept_ - count);
-    return count;
-  }
+  [[gnu::always_inline]] std::size_t end_add_again(const Adding& batch) { return end_adding(batch); }
 
   template <bool keep> class Taking {
    public:
     [[nodiscard]] [[gnu::always_inline]] bool next() {
-      constexpr unsigned both_flags = packed::desc_avail | packed::desc_used;
-      if (descriptor_ == stop_ || (descriptor_->flags.load_wide() & both_flags) != lap_) return false;
+      if (descriptor_ == stop_ || (descriptor_->flags.load_wide() & packed::desc_both) != lap_) return false;
       bsp::barrier::after_used_index(); // 2.8.22: the flags before the rest of the descriptor
       token_ = descriptor_->id.load_wide();
       if (token_ >= size_ || shadow_[token_].count != 1) return false;
@@ -151,8 +145,8 @@ class PackedRing {
     [[nodiscard]] [[gnu::always_inline]] std::size_t token() const { return token_; }
     [[nodiscard]] [[gnu::always_inline]] std::uint64_t length() const { return descriptor_->len.load_wide(); }
     [[gnu::always_inline]] void take() {
-      Shadow& buffer = shadow_[token_];
-      buffer.count = keep ? kept : std::uint16_t{0};
+      ChainState& buffer = shadow_[token_];
+      buffer.count = keep ? ChainState::kept : std::uint16_t{0};
       if constexpr (!keep) {
         buffer.next = static_cast<Token>(free_id_);
         free_id_ = token_;
@@ -162,7 +156,7 @@ class PackedRing {
 
    private:
     friend PackedRing;
-    Shadow* shadow_;
+    ChainState* shadow_;
     std::size_t size_;
     std::size_t lap_; ///< the flags of a used descriptor
     std::size_t token_;
@@ -187,9 +181,7 @@ class PackedRing {
   template <bool keep> [[gnu::always_inline]] std::size_t end_take(const Taking<keep>& batch) {
     const auto count = static_cast<std::size_t>(batch.descriptor_ - batch.start_);
     used_.advance(count, size_);
-    if constexpr (keep) {
-      kept_ = static_cast<std::uint16_t>(kept_ + count);
-    } else {
+    if constexpr (!keep) {
       free_ = static_cast<std::uint16_t>(free_ + count);
       free_id_ = static_cast<Token>(bsp::in_register(batch.free_id_));
     }
@@ -202,16 +194,6 @@ class PackedRing {
   [[nodiscard]] std::uint16_t capacity() const { return capacity_; }
 
  private:
-  /// In Shadow::count, of a chain that was kept: more than any has.
-  static constexpr std::uint16_t kept = UINT16_MAX;
-  /// What the driver knows of a buffer id; never shared with the device.
-  struct Shadow {
-    std::uint32_t writable; ///< bytes of the chain in flight that it names
-    std::uint16_t count;    ///< slots of that chain; 0: not in flight; or `kept`
-    Token next;             ///< free list; with IN_ORDER always the id that is given out next
-
-    [[nodiscard]] bool in_flight() const { return count != 0 && count != kept; }
-  };
   /// A slot, and the flag bits that the wrap counter of this lap stands for (2.8.1).
   struct Position {
     std::uint16_t slot;
@@ -220,7 +202,11 @@ class PackedRing {
     void advance(std::size_t count, std::size_t size) {
       const std::size_t next = slot + count;
       slot = static_cast<std::uint16_t>(next < size ? next : next - size);
-      if (next >= size) flags ^= packed::desc_avail | packed::desc_used;
+      if (next >= size) flags ^= packed::desc_both;
+    }
+    /// Slots from here to `end`, which is at most one lap ahead.
+    [[nodiscard]] std::uint16_t distance(Position end, std::uint16_t size) const {
+      return static_cast<std::uint16_t>(end.slot - slot + (end.wrap() == wrap() ? 0 : size));
     }
     [[nodiscard]] bool wrap() const { return (flags & packed::desc_avail) != 0; }
     /// As next_off and next_wrap, and as off_wrap of an event, name a slot.
@@ -277,20 +263,17 @@ class PackedRing {
       due = behind <= unannounced_;
     }
     if (due) unannounced_ = 0;
-    told_ = due;
     return due;
   }
   [[nodiscard]] bool used_at(Position at) const;
   [[nodiscard]] bool used_beyond(std::uint16_t offset) const;
-  [[nodiscard]] std::size_t take_any_order(std::span<Used> out);
-  [[nodiscard]] std::size_t take_in_order(std::span<Used> out);
   [[nodiscard]] bool open_batch();
   bool reject(std::size_t id);
 
   bsp::DmaBuffer ring_;    ///< Descriptor[capacity], then the driver's and the device's event suppression structure
   bsp::DmaBuffer tables_;  ///< indirect_entries descriptors a buffer id
-  bsp::DmaBuffer private_; ///< Shadow[capacity]
-  Shadow* shadow_{nullptr};
+  bsp::DmaBuffer private_; ///< ChainState[capacity]
+  ChainState* shadow_{nullptr}; ///< by buffer id
   packed::Descriptor* descriptors_{nullptr};
   packed::EventSuppression* driver_event_{nullptr};
   packed::EventSuppression* device_event_{nullptr};
@@ -300,7 +283,6 @@ class PackedRing {
   std::uint16_t index_{0};
   std::uint16_t size_{0};
   std::uint16_t free_{0}; ///< slots
-  std::uint16_t kept_{0}; ///< ids, each with a slot, that are neither free nor in flight
   std::uint16_t chains_{0};
   Token free_id_{0};
   std::uint16_t longest_table_{0}; ///< pieces that may go through an indirect table; 0: none
@@ -310,10 +292,9 @@ class PackedRing {
   std::uint64_t batch_start_{0};   ///< length, id and flags of the slot at published_ wait for publish(); 0: no batch
   std::uint16_t unannounced_{0};   ///< slots made available since the last notification, at most size_
   Token oldest_id_{0};             ///< IN_ORDER: of the chain to be given back next
-  Token batch_last_{0};            ///< IN_ORDER: up to which the used descriptor reaches that was read last
+  Token batch_last_{0};            ///< up to which the used descriptor reaches that was read last
   std::uint32_t batch_length_{0};  ///< and the length in it
   bool batch_open_{false};         ///< its chains are not all handed out
-  bool told_{false};               ///< the device was notified after the newest was exposed
   bool event_idx_{false};
   bool in_order_{false};
   bool notification_data_{false};

@@ -71,14 +71,14 @@ struct UsedHeader {
 /// Packed virtqueue layout (2.8).
 namespace packed {
 
-inline constexpr std::uint16_t max_queue_size = 32768;
-
 /// Descriptor flags (2.8.1, 2.8.5 to 2.8.7).
 inline constexpr std::uint16_t desc_next = 1;
 inline constexpr std::uint16_t desc_write = 2;
 inline constexpr std::uint16_t desc_indirect = 4;
 inline constexpr std::uint16_t desc_avail = 1 << 7;
 inline constexpr std::uint16_t desc_used = 1 << 15;
+/// Both set, or both clear, in a used descriptor.
+inline constexpr std::uint16_t desc_both = desc_avail | desc_used;
 
 /// Event flags (2.8.10); 3 is reserved.
 inline constexpr std::uint16_t event_enable = 0;

@@ -56,10 +56,10 @@ Result<SplitRing> SplitRing::create(bsp::DmaArena& arena, std::uint16_t capacity
   SplitRing ring;
   // 16 bytes is what the descriptor table needs (2.7.1); the legacy layout wants a page, which `alignment` is then.
   ring.ring_ = TRY(arena.allocate(memory_size(capacity, alignment), std::max<std::size_t>(alignment, 16)));
-  ring.private_ = TRY(arena.allocate(capacity * sizeof(Shadow), alignof(Shadow)));
+  ring.private_ = TRY(arena.allocate(capacity * sizeof(ChainState), alignof(ChainState)));
   if (indirect_entries != 0)
     ring.tables_ = TRY(arena.allocate(std::size_t{capacity} * indirect_entries * sizeof(split::Descriptor), 16));
-  ring.shadow_ = ring.private_.as<Shadow>().data();
+  ring.shadow_ = ring.private_.as<ChainState>().data();
   ring.alignment_ = alignment;
   ring.capacity_ = capacity;
   ring.indirect_entries_ = indirect_entries;
@@ -89,7 +89,7 @@ void SplitRing::restart(const Settings& settings) {
     shadow_[i] = {0, static_cast<std::uint16_t>((i + 1) & (size_ - 1)), 0}; // in table order from 0 (2.7.5)
   free_head_ = oldest_ = 0;
   free_ = size_;
-  kept_ = batch_left_ = 0;
+  batch_left_ = 0;
   avail_idx_ = published_ = notified_ = last_used_ = 0;
   fault_ = RingFault::none;
   // An index just passed is the farthest away: no interrupt until request_interrupt() (2.7.7.1).
@@ -119,7 +119,7 @@ std::optional<Token> SplitRing::add(std::span<const Piece> readable, std::span<c
   const std::size_t count = readable.size() + writable.size();
   if (count > 1 && count <= indirect_limit_) return add_indirect(readable, writable);
   if (count == 0 || count > free_ || broken()) return std::nullopt;
-  const Shadow* const shadow = shadow_;
+  const ChainState* const shadow = shadow_;
   const Written chain =
       write_chain(descriptors_, free_head_, readable, writable, [shadow](Token at) { return shadow[at].next; });
   return queue(static_cast<std::uint16_t>(count), chain.writable, chain.after);
@@ -174,31 +174,24 @@ inline bool SplitRing::check_id(std::size_t id) {
 }
 
 std::size_t SplitRing::take_any_order(std::span<Used> out) {
-  // In registers through the batch: what it writes could be anything to the compiler.
-  Shadow* const shadow = shadow_;
   std::size_t taken = 0;
-  std::size_t freed = 0;
-  std::size_t free_head = free_head_;
   for (Used& used : out) {
-    const split::UsedElement& element = used_ring_[(last_used_ + taken) & (size_ - 1U)];
-    const std::size_t id = element.id.load();
+    const split::UsedElement& element = used_ring_[last_used_ & (size_ - 1U)];
+    const std::uint32_t id = element.id.load();
     const std::uint32_t length = element.len.load();
     if (!check_id(id)) break;
-    Shadow& head = shadow[id];
-    const std::size_t count = head.count;
+    ChainState& head = shadow_[id];
     used = {static_cast<Token>(id), length, head.writable};
     std::size_t last = id;
-    for (std::size_t i = 1; i < count; i++)
-      last = shadow[last].next;
-    shadow[last].next = static_cast<Token>(free_head);
-    free_head = id;
-    freed += count;
+    for (std::uint16_t i = 1; i < head.count; i++)
+      last = shadow_[last].next;
+    shadow_[last].next = free_head_;
+    free_head_ = used.token;
+    free_ = static_cast<std::uint16_t>(free_ + head.count);
     head.count = 0;
+    last_used_++;
     taken++;
   }
-  free_head_ = static_cast<Token>(free_head);
-  free_ = static_cast<std::uint16_t>(free_ + freed);
-  last_used_ = static_cast<std::uint16_t>(last_used_ + taken);
   return taken;
 }
 
@@ -207,7 +200,7 @@ std::size_t SplitRing::take_in_order(std::span<Used> out, std::uint16_t availabl
   for (Used& used : out) {
     if (batch_left_ == 0 && !open_batch(static_cast<std::uint16_t>(available - taken))) break;
     batch_left_--;
-    Shadow& head = shadow_[oldest_];
+    ChainState& head = shadow_[oldest_];
     // What the batch skips is used in full (2.7.9).
     used = {oldest_, batch_left_ == 0 ? batch_length_ : head.writable, head.writable};
     oldest_ = static_cast<Token>((oldest_ + head.count) & (size_ - 1));
@@ -253,11 +246,12 @@ QueueState SplitRing::state() const {
   state.index = index_;
   state.format = "split";
   state.size = size_;
-  state.free = static_cast<std::uint16_t>(free_ + kept_);
+  for (std::uint16_t i = 0; i < size_; i++)
+    if (shadow_[i].in_flight()) state.in_flight = static_cast<std::uint16_t>(state.in_flight + shadow_[i].count);
+  state.free = static_cast<std::uint16_t>(size_ - state.in_flight);
   state.avail_idx = published_;
   state.last_used = last_used_;
   state.event_idx = event_idx_;
-  state.in_flight = static_cast<std::uint16_t>(size_ - state.free);
   state.broken = broken();
   if (size_ == 0) return state;
   state.used_idx = used_->idx.load();

@@ -32,8 +32,6 @@
 namespace virtio {
 
 class SplitRing {
-  struct Shadow;
-
  public:
   /// Bytes of ring memory for `size` entries with the device area aligned to `alignment` (2.7; with a page: 2.7.2).
   [[nodiscard]] static constexpr std::size_t memory_size(std::uint16_t size, std::uint32_t alignment) {
@@ -106,7 +104,9 @@ class SplitRing {
   /// Chains given to add() and not yet taken back.
   [[nodiscard]] std::uint16_t chains_in_flight() const { return static_cast<std::uint16_t>(avail_idx_ - last_used_); }
   [[nodiscard]] bool in_flight(Token token) const { return token < size_ && shadow_[token].in_flight(); }
-  [[nodiscard]] bool is_kept(std::uint64_t token) const { return token < size_ && shadow_[token].count == kept; }
+  [[nodiscard]] bool is_kept(std::uint64_t token) const {
+    return token < size_ && shadow_[token].count == ChainState::kept;
+  }
 
   /// Strikes a chain off the books after a confirmed device reset; only restart() makes the ring usable again.
   void forget(Token token) {
@@ -139,7 +139,7 @@ class SplitRing {
       split::Descriptor& descriptor = table_[head_];
       descriptor.addr.store(address);
       descriptor.len_flags_next.store(length | (device_writes ? std::uint64_t{split::desc_write} << 32 : 0));
-      Shadow& entry = shadow_[head_];
+      ChainState& entry = shadow_[head_];
       entry.writable = device_writes ? static_cast<std::uint32_t>(length) : 0;
       entry.count = 1;
       slot_++->store_low(head_);
@@ -147,7 +147,7 @@ class SplitRing {
     }
     /// Whether `token` names a chain that was kept, and not given again yet.
     [[nodiscard]] [[gnu::always_inline]] bool keeps(std::uint64_t token) const {
-      return token < size_ && shadow_[token].count == kept;
+      return token < size_ && shadow_[token].count == ChainState::kept;
     }
     /// Gives a chain that was kept again; its piece has not moved.
     template <bool device_writes>
@@ -158,7 +158,7 @@ class SplitRing {
 
    private:
     friend SplitRing;
-    Shadow* shadow_;
+    ChainState* shadow_;
     split::Descriptor* table_;
     std::size_t size_;
     std::size_t head_;
@@ -180,11 +180,7 @@ class SplitRing {
   /// Of up to `most` chains that were kept, with add_again() only.
   [[nodiscard]] [[gnu::always_inline]] Adding begin_add_again(std::size_t most) { return begin_adding(most); }
   /// Returns the count.
-  [[gnu::always_inline]] std::size_t end_add_again(const Adding& batch) {
-    const std::size_t count = end_adding(batch);
-    kept_ = static_cast<std::uint16_t>(kept_ - count);
-    return count;
-  }
+  [[gnu::always_inline]] std::size_t end_add_again(const Adding& batch) { return end_adding(batch); }
 
   /// Used chains of one descriptor, oldest first. With `keep` the descriptors of the taken ones are not free then, but
   /// wait for add_again().
@@ -202,8 +198,8 @@ class SplitRing {
     [[nodiscard]] [[gnu::always_inline]] std::uint64_t length() const { return element_->len.load_wide(); }
     /// Takes it; else it stays, and the batch has to end.
     [[gnu::always_inline]] void take() {
-      Shadow& head = shadow_[token_];
-      head.count = keep ? kept : std::uint16_t{0};
+      ChainState& head = shadow_[token_];
+      head.count = keep ? ChainState::kept : std::uint16_t{0};
       if constexpr (!keep) {
         head.next = static_cast<Token>(free_head_);
         free_head_ = token_;
@@ -213,7 +209,7 @@ class SplitRing {
 
    private:
     friend SplitRing;
-    Shadow* shadow_;
+    ChainState* shadow_;
     std::size_t size_;
     std::size_t token_;
     std::size_t free_head_;
@@ -238,9 +234,7 @@ class SplitRing {
   /// Returns the count.
   template <bool keep> [[gnu::always_inline]] std::size_t end_take(const Taking<keep>& batch) {
     const auto count = static_cast<std::size_t>(batch.element_ - batch.start_);
-    if constexpr (keep) {
-      kept_ = static_cast<std::uint16_t>(kept_ + count);
-    } else {
+    if constexpr (!keep) {
       free_ = static_cast<std::uint16_t>(free_ + count);
       free_head_ = static_cast<Token>(bsp::in_register(batch.free_head_));
     }
@@ -253,17 +247,6 @@ class SplitRing {
   [[nodiscard]] std::uint16_t capacity() const { return capacity_; }
 
  private:
-  /// In Shadow::count, of a chain that was kept: more than any has.
-  static constexpr std::uint16_t kept = UINT16_MAX;
-  /// What the driver knows of a descriptor; never shared with the device.
-  struct Shadow {
-    std::uint32_t writable; ///< of the chain, at its head
-    std::uint16_t next;     ///< free list, or the chain; with IN_ORDER always the next slot
-    std::uint16_t count;    ///< ring descriptors of the chain in flight whose head this is; 0: not a head; or `kept`
-
-    [[nodiscard]] bool in_flight() const { return count != 0 && count != kept; }
-  };
-
   [[nodiscard]] static constexpr std::size_t align_up(std::size_t value, std::size_t alignment) {
     return (value + alignment - 1) / alignment * alignment;
   }
@@ -322,10 +305,10 @@ class SplitRing {
     return false;
   }
 
-  bsp::DmaBuffer ring_;    ///< the three areas
-  bsp::DmaBuffer private_; ///< Shadow[capacity]
-  bsp::DmaBuffer tables_;  ///< an indirect table for each head; empty if the ring never uses one
-  Shadow* shadow_{nullptr};
+  bsp::DmaBuffer ring_;         ///< the three areas
+  bsp::DmaBuffer private_;      ///< ChainState[capacity]
+  bsp::DmaBuffer tables_;       ///< an indirect table for each head; empty if the ring never uses one
+  ChainState* shadow_{nullptr}; ///< by descriptor
   split::Descriptor* descriptors_{nullptr};
   split::AvailHeader* avail_{nullptr};
   bsp::le16* avail_ring_{nullptr};
@@ -341,7 +324,6 @@ class SplitRing {
   std::uint16_t index_{0};
   std::uint16_t size_{0};
   std::uint16_t free_{0};
-  std::uint16_t kept_{0}; ///< descriptors that are neither free nor in flight
   Token free_head_{0};
   std::uint16_t avail_idx_{0};    ///< entries placed
   std::uint16_t published_{0};    ///< entries exposed: avail.idx as the device sees it

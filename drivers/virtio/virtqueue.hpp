@@ -24,6 +24,17 @@ struct Used {
   std::uint32_t writable; ///< bytes it was allowed to write
 };
 
+/// What a ring knows of a token; never shared with the device.
+struct ChainState {
+  std::uint32_t writable; ///< bytes of the chain that the device may write
+  Token next;             ///< of the free list, or of the chain (split); with IN_ORDER always the next in turn
+  std::uint16_t count;    ///< descriptors in the ring of the chain in flight that it names; 0: it names none; or `kept`
+
+  /// The chain's descriptors wait for add_again(); more than any chain has.
+  static constexpr std::uint16_t kept = UINT16_MAX;
+  [[nodiscard]] bool in_flight() const { return count != 0 && count != kept; }
+};
+
 /// Why a ring is broken. It stays so until restart().
 enum class RingFault : std::uint8_t {
   none,
