@@ -434,6 +434,21 @@ TEST(VirtioNetOffloadTx, TakesWhatComesBeforeABadRequestOfABatch) {
 // ---- large frames
 // ----------------------------------------------------------------------------------------------------
 
+TEST(VirtioNetOffloadTx, SaysOfTheLongestPlainFramesThatTheyAreAsLongAsCanBeSaid) {
+  queue_size = 32;
+  have_large_frames();
+  offer(segmentation | FeatureSet{Feature::net_mrg_rxbuf});
+  device->set_config16(10, UINT16_MAX);
+  bring_up();
+  LONGS_EQUAL(UINT16_MAX, net->mtu());
+  for (const std::size_t size : {65'535U, 65'536U, 65'549U}) {
+    LONGS_EQUAL(1, send(frame(size), 0, 12));
+    const Bytes sent = transmitted().at(0);
+    LONGS_EQUAL(UINT16_MAX, sent.at(2) + sent.at(3) * 256U);
+    LONGS_EQUAL(1, reclaimed().size());
+  }
+}
+
 // The largest IP packet, and a VLAN tag more; 16 segments are the most.
 // proves: NET-TX-03
 TEST(VirtioNetOffloadTx, SendsSuperFramesUpToTheLargestIpPacketInSeveralSegments) {

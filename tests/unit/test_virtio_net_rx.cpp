@@ -294,6 +294,29 @@ TEST(VirtioNetRx, SendsALostNotificationBeforeIdling) {
   }
 }
 
+TEST(VirtioNetRx, WakesUpForACompletionIfTheDeviceHasNoReceiveBufferLeft) {
+  net::RxFrame frames[8];
+  LONGS_EQUAL(1, send(frame(60)));
+  for (unsigned i = 0; i < 8; i++)
+    CHECK(deliver(frame(60)));
+  LONGS_EQUAL(8, net->receive(frames));
+  net->release({frames, 1});
+  CHECK_FALSE(net->prepare_idle(false)); // a frame may come
+  LONGS_EQUAL(1, transmitted().size());
+  LONGS_EQUAL(0, rings[1].interrupts());
+  LONGS_EQUAL(1, reclaimed().size());
+  CHECK(deliver(frame(60)));
+  LONGS_EQUAL(1, net->receive({frames, 1}));
+  LONGS_EQUAL(1, send(frame(60)));
+  CHECK_FALSE(net->prepare_idle(false));
+  LONGS_EQUAL(1, transmitted().size());
+  LONGS_EQUAL(1, rings[1].interrupts());
+  take_interrupts();
+  LONGS_EQUAL(1, reclaimed().size());
+  net->release(frames);
+  check_all_buffers_are_there();
+}
+
 // proves: ROB-33
 TEST(VirtioNetRx, CountsAnInterruptWithoutACauseAndDoesNothing) {
   irq.handle_external_interrupt();
