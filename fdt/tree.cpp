@@ -26,8 +26,9 @@ const std::byte* structure_at(const void* blob, int offset) {
   return static_cast<const std::byte*>(blob) + fdt_off_dt_struct(blob) + offset;
 }
 
+/// Every tag is less than 256: one octet tells it.
 std::uint32_t tag_at(const void* blob, int offset) {
-  return fdt32_ld(reinterpret_cast<const fdt32_t*>(structure_at(blob, offset)));
+  return std::to_integer<std::uint32_t>(structure_at(blob, offset)[FDT_TAGSIZE - 1]);
 }
 
 /// From one tag to the next; all of them are aligned to their size.
@@ -35,14 +36,17 @@ int aligned(std::size_t end) {
   return static_cast<int>((end + FDT_TAGSIZE - 1) & ~std::size_t{FDT_TAGSIZE - 1});
 }
 
-/// Property at `offset`, which ends inside the block.
-std::optional<Property> property_from(const void* blob, int offset) {
+/// Property at `offset`.
+Property property_from(const void* blob, int offset) {
   const auto* header = reinterpret_cast<const struct fdt_property*>(structure_at(blob, offset));
-  int length = 0;
-  const char* name = fdt_get_string(blob, static_cast<int>(fdt32_to_cpu(header->nameoff)), &length);
-  if (name == nullptr) return std::nullopt;
-  return Property{{name, static_cast<std::size_t>(length)},
+  return Property{static_cast<const char*>(blob) + fdt_off_dt_strings(blob) + fdt32_to_cpu(header->nameoff),
                   {reinterpret_cast<const std::byte*>(header->data), fdt32_to_cpu(header->len)}};
+}
+
+/// Whether the name of the property at `offset` is terminated inside the strings block.
+bool has_name(const void* blob, int offset) {
+  const auto* header = reinterpret_cast<const struct fdt_property*>(structure_at(blob, offset));
+  return fdt_get_string(blob, static_cast<int>(fdt32_to_cpu(header->nameoff)), nullptr) != nullptr;
 }
 
 /// Behind the property or the FDT_NOP at `offset`. fdt_next_tag() does the same with every check once more, which was
@@ -110,7 +114,7 @@ Result<void> check_structure(const void* blob) {
       root_closed = depth == 0;
       break;
     case FDT_PROP:
-      if (depth == 0 || !property_from(blob, offset)) return fail(Error::bad_structure);
+      if (depth == 0 || !has_name(blob, offset)) return fail(Error::bad_structure);
       break;
     case FDT_NOP:
       break;
