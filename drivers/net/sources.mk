@@ -17,8 +17,10 @@ SRCS += $(CONTROL)
 HOST_SRCS += $(CONTROL)
 TEST_SRCS += tests/unit/test_virtio_net_features.cpp tests/unit/test_virtio_net_offload_tx.cpp
 TEST_SRCS += tests/unit/test_virtio_net_each_step.cpp tests/unit/test_virtio_net_hostile.cpp \
-             tests/unit/test_virtio_net_mergeable.cpp tests/unit/test_virtio_net_offload_rx.cpp \
+             tests/unit/test_virtio_net_hostile_rings.cpp tests/unit/test_virtio_net_mergeable.cpp \
+             tests/unit/test_virtio_net_offload_rx.cpp tests/unit/test_virtio_net_rx_buffers.cpp \
              tests/unit/test_virtio_net_watchdog.cpp
 TEST_SRCS += tests/unit/test_control_queue.cpp tests/unit/test_virtio_net_control.cpp \
-             tests/unit/test_virtio_net_filters.cpp tests/unit/test_virtio_net_tuning.cpp
+             tests/unit/test_virtio_net_device_stats.cpp tests/unit/test_virtio_net_filters.cpp \
+             tests/unit/test_virtio_net_tuning.cpp
 SUPPORT_SRCS += tests/support/fake_net_control.cpp

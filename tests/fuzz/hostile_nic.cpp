@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tests/fuzz/hostile_nic.hpp"
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <sstream>
 #include <string>
 
@@ -17,10 +19,10 @@ using virtio::FeatureSet;
 
 namespace {
 
-constexpr std::uint64_t bus_base = 0x8000'0000;
+constexpr std::uint8_t mac[] = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
 constexpr std::uint64_t ticks_per_look = 10'000; ///< a millisecond: a wait for a dead device costs a thousand looks
 constexpr std::uint64_t longest_call_us = 20'000'000;
-constexpr std::uint8_t mac[] = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
+constexpr std::size_t large_receive_budget = 16 * std::size_t{65'600}; ///< for super-frames in one buffer each
 
 /// DMA memory; each allocation is zeroed by the arena, so that one run leaves nothing for the next.
 std::span<std::byte> dma_memory() {
@@ -49,47 +51,24 @@ class Bounded {
 } // namespace
 
 // ---- the device
-// ----------------------------------------------------------------------------------------------------------
 
-HostileNic::HostileNic(Input& input, FeatureSet always_offered)
-    : input_{input}, always_offered_{always_offered}, bytes_{dma_memory()}, arena_{bytes_, bsp::BusAddress{bus_base}},
-      memory_{bytes_, bus_base}, rings_(queue_count, HostileRing{memory_}) {
-  test::fake_bus().reset();
-  test::fake_bus().log_enabled = false;
+HostileDevice::HostileDevice(Input& input, std::uint8_t kind, FeatureSet always_offered, std::span<std::byte> bytes)
+    : input_{input}, bytes_{bytes}, memory_{bytes, bus_base}, rings_(queue_count, HostileRing{memory_}) {
   test::fake_bus().on_shared_load = [this](const void* address, std::size_t width) { tamper(address, width); };
-  test::fake_cpu().reset();
-  test::fake_clock().reset();
-  test::fake_clock().step = ticks_per_look;
-  bsp::log::set_sink(nullptr, nullptr);
-  auto user = arena_.allocate(frame_slots * slot_bytes, 64);
-  require(user.has_value(), "there is memory for frames to send");
-  user_ = std::move(*user);
-  make_device();
-}
-
-HostileNic::~HostileNic() {
-  net_.reset();
-  registers_.reset();
-  test::fake_bus().reset();
-}
-
-void HostileNic::make_device() {
-  const std::uint8_t kind = input_.byte();
   using Version = FakeVirtioMmio::Version;
   registers_ = std::make_unique<FakeVirtioMmio>((kind & 1) != 0 ? Version::legacy : Version::modern);
   registers_->queues.resize(queue_count);
-  polled_ = (kind & 2) != 0;
-  queue_size_ = static_cast<std::uint16_t>(2U << (kind >> 2 & 3));
-  receive_budget_ = (kind & 0x70) == 0x70 ? 16 * 65'600 : 0; // room for super-frames in one buffer each
   next_size_ = (kind & 0x80) != 0 ? input_.half() : 64;
-  next_offer_ = input_.number(8) | always_offered_.bits();
+  next_offer_ = input_.number(8) | always_offered.bits();
   for (std::uint32_t i = 0; i < std::size(mac); i++)
     registers_->set_config8(i, mac[i]);
   make_good();
   good_ = false;
   registers_->on_queue_ready = [this](unsigned index) { queue_ready(index); };
   registers_->on_queue_reset = [this](unsigned index) { rings_[index].stop(); };
-  registers_->on_notify = [this](unsigned index) { notified(index); };
+  registers_->on_notify = [this](unsigned index) {
+    if (index >= 2) answer_command();
+  };
   registers_->on_generation_read = [this] {
     if (unstable_reads_ == 0) return;
     unstable_reads_--;
@@ -105,8 +84,17 @@ void HostileNic::make_device() {
   };
 }
 
+HostileDevice::~HostileDevice() {
+  test::fake_bus().on_shared_load = nullptr;
+}
+
+void HostileDevice::behave() {
+  next_size_ = 64;
+  make_good();
+}
+
 /// What a good device of this kind says, with the offer that the input chose.
-void HostileNic::make_good() {
+void HostileDevice::make_good() {
   good_ = true;
   registers_->script = {};
   FeatureSet offer{next_offer_};
@@ -127,7 +115,7 @@ void HostileNic::make_good() {
   unstable_reads_ = tamper_in_ = late_in_ = 0;
 }
 
-void HostileNic::queue_ready(unsigned index) {
+void HostileDevice::queue_ready(unsigned index) {
   const FakeVirtioMmio::Queue& queue = registers_->queues[index];
   const auto size = static_cast<std::uint16_t>(queue.size);
   if (!is_legacy()) return rings_[index].go_live(registers_->accepted().has(Feature::ring_packed), size, queue.address);
@@ -137,25 +125,19 @@ void HostileNic::queue_ready(unsigned index) {
   rings_[index].go_live(false, size, {start, available, used});
 }
 
-bool HostileNic::is_free_for_device(const HostileRing::Piece& piece) const {
-  const auto overlaps = [&](std::uint64_t bus, std::uint64_t length) {
-    return piece.bus < bus + length && bus < piece.bus + piece.length;
-  };
-  bool free = memory_.contains(piece.bus, piece.length) && !overlaps(raw(user_.bus()), user_.size());
+bool HostileDevice::is_free(const HostileRing::Piece& piece) const {
+  bool free = memory_.contains(piece.bus, piece.length) && !is_lent(piece);
   for (const HostileRing& ring : rings_)
     free = free && !ring.overlaps(piece.bus, piece.length);
-  for (const HeldFrame& held : frames_)
-    for_each_segment(held.frame,
-                     [&](const net::Segment& segment) { free = free && !overlaps(raw(segment.bus), segment.length); });
   return free;
 }
 
 /// Writes `head` into the chain's writable pieces and uses it with this length.
-void HostileNic::deliver(HostileRing& ring, const HostileRing::Chain& chain, std::span<const std::uint8_t> head,
-                         std::uint32_t length) {
+void HostileDevice::deliver(HostileRing& ring, const HostileRing::Chain& chain, std::span<const std::uint8_t> head,
+                            std::uint32_t length) {
   for (const HostileRing::Piece& piece : chain.pieces) {
     if (!piece.writable) continue;
-    const bool free = is_free_for_device(piece);
+    const bool free = is_free(piece);
     require(free || ring.scribbled() || ring.misused(chain.id), "a buffer of the device is nobody else's");
     const std::size_t count = std::min<std::size_t>(head.size(), piece.length);
     for (std::size_t i = 0; i < count && free; i++)
@@ -165,11 +147,7 @@ void HostileNic::deliver(HostileRing& ring, const HostileRing::Chain& chain, std
   ring.use(chain, length);
 }
 
-void HostileNic::notified(unsigned index) {
-  if (index >= 2) answer_command();
-}
-
-void HostileNic::answer_command() {
+void HostileDevice::answer_command() {
   HostileRing* ring = nullptr;
   for (std::size_t i = 2; i < rings_.size(); i++)
     if (rings_[i].live()) ring = &rings_[i];
@@ -207,7 +185,7 @@ void HostileNic::answer_command() {
 }
 
 /// Between two looks of the driver at shared memory.
-void HostileNic::tamper(const void* address, std::size_t width) {
+void HostileDevice::tamper(const void* address, std::size_t width) {
   if (late_in_ != 0 && --late_in_ == 0)
     for (std::size_t i = 2; i < rings_.size(); i++)
       if (rings_[i].live()) deliver(rings_[i], late_, std::array<std::uint8_t, 8>{}, 1);
@@ -222,12 +200,12 @@ void HostileNic::tamper(const void* address, std::size_t width) {
 // ---- steps of the device
 // -------------------------------------------------------------------------------------------------
 
-void HostileNic::device_step(std::uint8_t op) {
+void HostileDevice::step(std::uint8_t op) {
   if (op < 0x10) return ring_step(op);
   registers_step(op);
 }
 
-void HostileNic::ring_step(std::uint8_t op) {
+void HostileDevice::ring_step(std::uint8_t op) {
   switch (op) {
   case 0x00: { // a frame, or a part of one
     HostileRing& ring = rings_[0];
@@ -285,7 +263,7 @@ void HostileNic::ring_step(std::uint8_t op) {
   }
 }
 
-void HostileNic::registers_step(std::uint8_t op) {
+void HostileDevice::registers_step(std::uint8_t op) {
   switch (op) {
   case 0x10:
     registers_->raise_used();
@@ -325,7 +303,7 @@ void HostileNic::registers_step(std::uint8_t op) {
   }
 }
 
-void HostileNic::script_step() {
+void HostileDevice::script_step() {
   FakeVirtioMmio::Script& script = registers_->script;
   const std::uint8_t what = input_.byte();
   const auto reads = [](std::uint8_t value) { return value == 0xff ? FakeVirtioMmio::never : value; };
@@ -376,27 +354,60 @@ void HostileNic::script_step() {
 }
 
 // ---- the driver's user
-// ----------------------------------------------------------------------------------------------------
+
+HostileNic::HostileNic(Input& input, virtio::FeatureSet always_offered)
+    : input_{input}, kind_{input.byte()}, bytes_{dma_memory()},
+      arena_{bytes_, bsp::BusAddress{HostileDevice::bus_base}}, device_{input, kind_, always_offered, bytes_} {
+  test::fake_bus().log_enabled = false;
+  test::fake_cpu().reset();
+  test::fake_clock().step = ticks_per_look;
+  bsp::log::set_sink(nullptr, nullptr);
+  auto user = arena_.allocate(frame_slots * slot_bytes, 64);
+  require(user.has_value(), "there is memory for frames to send");
+  user_ = std::move(*user);
+  device_.is_lent = [this](const HostileRing::Piece& piece) { return is_in_use(piece); };
+}
+
+HostileNic::~HostileNic() {
+  net_.reset();
+}
+
+template <class Visit> void HostileNic::for_each_segment(const net::RxFrame& frame, Visit&& visit) {
+  visit(frame.first);
+  for (const net::Segment& segment : frame.more())
+    visit(segment);
+}
+
+bool HostileNic::is_in_use(const HostileRing::Piece& piece) const {
+  const auto overlaps = [&](std::uint64_t bus, std::uint64_t length) {
+    return piece.bus < bus + length && bus < piece.bus + piece.length;
+  };
+  bool used = overlaps(raw(user_.bus()), user_.size());
+  for (const HeldFrame& held : frames_)
+    for_each_segment(held.frame,
+                     [&](const net::Segment& segment) { used = used || overlaps(raw(segment.bus), segment.length); });
+  return used;
+}
 
 void HostileNic::create() {
   const Bounded bounded;
   virtio::Transport* transport = nullptr;
-  if (is_legacy())
-    transport = (legacy_ = std::make_unique<virtio::LegacyMmioTransport>(registers_->base(), 8)).get();
+  if (device_.is_legacy())
+    transport = (legacy_ = std::make_unique<virtio::LegacyMmioTransport>(device_.registers().base(), 8)).get();
   else
-    transport = (modern_ = std::make_unique<virtio::MmioTransport>(registers_->base(), 8)).get();
+    transport = (modern_ = std::make_unique<virtio::MmioTransport>(device_.registers().base(), 8)).get();
   const net::VirtioNet::Config config{.name = "net0",
-                                      .queue_size = queue_size_,
+                                      .queue_size = static_cast<std::uint16_t>(2U << (kind_ >> 2 & 3)),
                                       .mac_seed = 42,
                                       .arena = &arena_,
-                                      .irqchip = polled_ ? nullptr : &line_,
-                                      .receive_budget = receive_budget_};
+                                      .irqchip = (kind_ & 2) != 0 ? nullptr : &line_,
+                                      .receive_budget = (kind_ & 0x70) == 0x70 ? large_receive_budget : 0};
   const bsp::Result<void> result = net::VirtioNet::create(net_, *transport, config);
   require(result.has_value() == net_.has_value(), "a device that is not brought up is not there");
 }
 
 void HostileNic::run(void (HostileNic::*step)()) {
-  if (input_.flag()) script_step();
+  if (input_.flag()) device_.script_step();
   create();
   while (!input_.empty() && net_) {
     require_rules_kept();
@@ -408,8 +419,8 @@ void HostileNic::run(void (HostileNic::*step)()) {
 
 /// While a reset does not end an interrupt is acknowledged all the same: nothing else would quiet the line.
 void HostileNic::require_rules_kept() {
-  if (registers_->violations().empty()) return;
-  std::istringstream violations{registers_->take_violations()};
+  if (device_.registers().violations().empty()) return;
+  std::istringstream violations{device_.registers().take_violations()};
   for (std::string line; std::getline(violations, line);)
     require(line.starts_with("Interrupt") && line.ends_with("accessed before the reset was done"), line.c_str());
 }
@@ -418,7 +429,7 @@ void HostileNic::any_step() {
   const std::uint8_t op = input_.byte();
   const std::uint8_t kind = op & 0x3f;
   if (kind < 0x20)
-    device_step(kind);
+    device_.step(kind);
   else
     user_step(kind);
   if ((op & 0x40) != 0) take_interrupts();
@@ -432,9 +443,9 @@ void HostileNic::control_step() {
   else if (op < 0xa0)
     user_step(0x24 + op % 3); // service, prepare_idle, reset
   else if (op < 0xc0)
-    registers_step(static_cast<std::uint8_t>(0x10 + (op & 15)));
+    device_.registers_step(static_cast<std::uint8_t>(0x10 + (op & 15)));
   else if (op < 0xe0)
-    ring_step(op & 15);
+    device_.ring_step(op & 15);
   else
     turn();
 }
@@ -538,7 +549,7 @@ void HostileNic::command_step() {
 }
 
 void HostileNic::take_interrupts() {
-  for (int i = 0; i < 4 && registers_->line_raised(); i++)
+  for (int i = 0; i < 4 && device_.registers().line_raised(); i++)
     line_.handle_external_interrupt();
 }
 
@@ -553,13 +564,7 @@ void HostileNic::turn() {
   reclaim(frame_slots);
   if (net_->work_pending() || net_->prepare_idle(true)) return;
   const std::uint64_t wake = net_->next_wake().ticks();
-  if (wake != UINT64_MAX && wake > test::fake_clock().ticks && !good_) test::fake_clock().ticks = wake;
-}
-
-template <class Visit> void HostileNic::for_each_segment(const net::RxFrame& frame, Visit&& visit) {
-  visit(frame.first);
-  for (const net::Segment& segment : frame.more())
-    visit(segment);
+  if (wake != UINT64_MAX && wake > test::fake_clock().ticks && !device_.good()) test::fake_clock().ticks = wake;
 }
 
 std::uint64_t HostileNic::sum_of(std::span<const std::byte> bytes) {
@@ -576,27 +581,31 @@ std::uint64_t HostileNic::sum_of(const net::RxFrame& frame) {
 }
 
 void HostileNic::check(const net::RxFrame& frame) {
-  std::uint64_t total = 0;
   for_each_segment(frame, [&](const net::Segment& segment) {
-    total += segment.length;
-    require(segment.length != 0 && memory_.contains(raw(segment.bus), segment.length) &&
-                segment.data == bytes_.data() + (raw(segment.bus) - bus_base),
+    require(segment.length != 0 && device_.memory().contains(raw(segment.bus), segment.length) &&
+                segment.data == bytes_.data() + (raw(segment.bus) - HostileDevice::bus_base),
             "a received segment lies in DMA memory, at the address that goes with it");
-    require(is_free_for_device({raw(segment.bus), segment.length, true}), "a received frame is nobody else's");
+    require(device_.is_free({raw(segment.bus), segment.length, true}), "a received frame is nobody else's");
   });
-  require(total == frame.length() && total >= net::ethernet_header_size, "a frame is as long as its segments");
+  require(frame.length() >= net::ethernet_header_size, "a frame has an Ethernet header");
   require(frame.checksum != net::Checksum::partial || frame.csum_start + frame.csum_offset + 2U <= frame.length(),
           "a partial checksum lies in the frame");
 }
 
 void HostileNic::receive(std::size_t most) {
   std::array<net::RxFrame, 32> frames;
+  const std::uint64_t packets = net_->stats().rx_packets;
+  const std::uint64_t counted = net_->stats().rx_bytes;
   const std::size_t count = net_->receive(std::span{frames}.first(most));
   require(count <= most, "no more frames than asked for");
+  std::uint64_t bytes = 0;
   for (const net::RxFrame& frame : std::span{frames}.first(count)) {
     check(frame);
+    bytes += frame.length();
     frames_.push_back({frame, sum_of(frame)});
   }
+  require(net_->stats().rx_packets - packets == count && net_->stats().rx_bytes - counted == bytes,
+          "what was received is what is counted");
 }
 
 void HostileNic::release(std::size_t index) {
@@ -657,13 +666,13 @@ void HostileNic::reclaim(std::size_t most) {
 
 void HostileNic::look_at_everything() {
   virtio::QueueState queue{};
-  for (std::size_t i = 0; i < queue_count; i++)
+  for (std::size_t i = 0; i < HostileDevice::queue_count; i++)
     if (net_->queue_state(i, queue)) sum_ += queue.in_flight;
   require_rules_kept();
   virtio::RegisterValue value{};
   for (std::size_t i = 0; i < 64 && net_->register_value(i, value); i++)
     sum_ += value.value;
-  static_cast<void>(registers_->take_violations()); // who asks for the registers is shown them at any time
+  static_cast<void>(device_.registers().take_violations()); // who asks for the registers is shown them at any time
   net::OffloadState offload{};
   for (std::size_t i = 0; net_->offload(i, offload); i++)
     sum_ += offload.name.size();
@@ -681,8 +690,7 @@ void HostileNic::look_at_everything() {
 
 /// The device behaves from now on: a reset, and everything works and nothing is lost.
 void HostileNic::require_working() {
-  next_size_ = 64;
-  make_good();
+  device_.behave();
   if (!net_) create();
   require(net_.has_value(), "a device that behaves is brought up");
   {
@@ -704,15 +712,15 @@ void HostileNic::require_traffic() {
   sums_[0] = sum_of(user_.bytes().subspan(slot_headroom, slot_bytes - slot_headroom));
   in_flight_[0] = net_->send({&request, 1}) == 1;
   require(in_flight_[0], "a frame can be sent");
-  const auto chain = rings_[1].take();
+  const auto chain = device_.ring(1).take();
   require(chain.has_value(), "the device gets it");
   std::size_t length = 0;
   for (const HostileRing::Piece& piece : chain->pieces) {
-    require(!piece.writable && memory_.contains(piece.bus, piece.length), "what is sent is DMA memory");
+    require(!piece.writable && device_.memory().contains(piece.bus, piece.length), "what is sent is DMA memory");
     length += piece.length;
   }
   require(length == net_->header_size() + 60, "behind a header");
-  rings_[1].use(*chain, 0);
+  device_.ring(1).use(*chain, 0);
   reclaim(1);
   require(!in_flight_[0], "it comes back");
 
@@ -720,9 +728,9 @@ void HostileNic::require_traffic() {
   for (std::size_t i = 0; i < frame.size(); i++)
     frame[i] = i < net_->header_size() ? 0 : static_cast<std::uint8_t>(i);
   frame[10] = net_->header_size() > 10 ? 1 : frame[10];
-  const auto buffer = rings_[0].take();
+  const auto buffer = device_.ring(0).take();
   require(buffer.has_value(), "the device has a buffer");
-  deliver(rings_[0], *buffer, frame, frame.size());
+  device_.deliver(device_.ring(0), *buffer, frame, frame.size());
   receive(8);
   require(frames_.size() == 1 && frames_[0].frame.length() == frame.size() - net_->header_size(),
           "a frame is received");

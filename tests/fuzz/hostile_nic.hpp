@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The real network driver over a device that the fuzzer plays: what its registers say, which features it offers, what
-// it writes into the rings, when it interrupts and how it answers commands; and a user of the driver who does anything
-// that the interface allows, at any time. Each step takes an opcode and its operands from the input.
+// The real network driver over a hostile device, and a user of the driver who does anything that the interface allows,
+// at any time. Each step takes an opcode and its operands from the input.
 //
 // What is held to, whatever the device does: the registers are accessed as the standard has it; every call ends in
 // bounded time; a frame lies in the driver's memory, nobody else has it, and it stays as it is until it is released;
@@ -18,8 +17,8 @@
 #include "drivers/net/virtio_net.hpp"
 #include "drivers/virtio/mmio_transport.hpp"
 #include "tests/fuzz/fuzz.hpp"
-#include "tests/fuzz/hostile_rings.hpp"
-#include "tests/support/fake_virtio_mmio.hpp"
+#include "tests/fuzz/hostile_device.hpp"
+#include "tests/support/bus_trace.hpp"
 
 namespace fuzz {
 
@@ -59,7 +58,6 @@ class HostileNic {
   void control_step();
 
  private:
-  static constexpr std::size_t queue_count = 5;
   static constexpr std::size_t frame_slots = 16;
   static constexpr std::size_t slot_bytes = 2048;
   static constexpr std::size_t slot_headroom = 64;
@@ -68,27 +66,7 @@ class HostileNic {
     net::RxFrame frame;
     std::uint64_t sum;
   };
-  /// What the device does with the next command.
-  enum class Answer : std::uint8_t { ok, refused, ack, silence, id, length, late, needs_reset };
 
-  // The device.
-  void make_device();
-  void queue_ready(unsigned index);
-  void notified(unsigned index);
-  void answer_command();
-  void make_good();
-  void device_step(std::uint8_t op);
-  void deliver(HostileRing& ring, const HostileRing::Chain& chain, std::span<const std::uint8_t> head,
-               std::uint32_t length);
-  void script_step();
-  void registers_step(std::uint8_t op);
-  void ring_step(std::uint8_t op);
-  void tamper(const void* address, std::size_t width);
-  [[nodiscard]] HostileRing& any_ring() { return rings_[input_.byte() % rings_.size()]; }
-  [[nodiscard]] bool is_legacy() const { return registers_->version_register == 1; }
-  [[nodiscard]] bool is_free_for_device(const HostileRing::Piece& piece) const;
-
-  // The driver's user.
   void create();
   void user_step(std::uint8_t op);
   void command_step();
@@ -101,6 +79,7 @@ class HostileNic {
   [[nodiscard]] net::Offload any_offload();
   void reclaim(std::size_t most);
   void look_at_everything();
+  [[nodiscard]] bool is_in_use(const HostileRing::Piece& piece) const;
 
   // The end.
   void require_rules_kept();
@@ -111,30 +90,18 @@ class HostileNic {
   [[nodiscard]] static std::uint64_t sum_of(const net::RxFrame& frame);
   template <class Visit> static void for_each_segment(const net::RxFrame& frame, Visit&& visit);
 
+  test::CleanBus clean_; ///< first, so that the device attaches to it afterwards
   Input& input_;
-  virtio::FeatureSet always_offered_;
+  std::uint8_t kind_; ///< of device and driver, as the input says
   std::span<std::byte> bytes_;
   bsp::DmaArena arena_;
-  test::DeviceMemory memory_;
   bsp::DmaBuffer user_; ///< frames to send
-  std::unique_ptr<test::FakeVirtioMmio> registers_;
-  std::vector<HostileRing> rings_;
+  HostileDevice device_;
   std::unique_ptr<virtio::MmioTransport> modern_;
   std::unique_ptr<virtio::LegacyMmioTransport> legacy_;
   Line line_;
-  bool polled_{false};
-  std::uint16_t queue_size_{8};
-  std::size_t receive_budget_{0};
   std::optional<net::VirtioNet> net_;
 
-  bool good_{false};            ///< the device behaves
-  std::uint64_t next_offer_{0}; ///< from the next reset on
-  std::uint32_t next_size_{0};  ///< of all queues, likewise
-  unsigned unstable_reads_{0};  ///< of the generation counter
-  unsigned tamper_in_{0};       ///< accesses to shared memory
-  std::uint32_t tamper_value_{0};
-  unsigned late_in_{0}; ///< accesses to shared memory until a command is answered after all
-  HostileRing::Chain late_;
   std::vector<HeldFrame> frames_;
   std::array<bool, frame_slots> in_flight_{}; ///< by cookie
   std::array<std::uint64_t, frame_slots> sums_{};

@@ -1,114 +1,30 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What the SplitRing tests share: a ring and the device on its other side, over DMA memory whose bus addresses differ
-// from the CPU's. Include after the standard headers.
+// What the SplitRing tests share. Include after the standard headers.
 #pragma once
 
-#include <algorithm>
-#include <cstddef>
-#include <cstdint>
-#include <optional>
-#include <utility>
-#include <vector>
-
 #include "drivers/virtio/split_ring.hpp"
-#include "tests/support/bus_trace.hpp"
 #include "tests/support/fake_ring_device.hpp"
-
-#include <CppUTest/TestHarness.h>
+#include "tests/support/ring_test.hpp"
 
 namespace test {
 
-class SplitRingTest : public Utest {
+class SplitRingTest : public RingTest<virtio::SplitRing, FakeRingDevice> {
  protected:
-  static constexpr std::uint64_t bus_base = 0x8000'0000;
-  static constexpr std::size_t memory_size = 0x20000;
-  static constexpr std::size_t data_size = 0x4000;
-  struct alignas(4096) Page {
-    std::byte bytes[4096];
-  };
-
-  CleanBus clean;
-  std::vector<Page> pages{std::vector<Page>(memory_size / sizeof(Page))};
-  std::span<std::byte> bytes{pages.data()->bytes, memory_size};
-  bsp::DmaArena arena{bytes, bsp::BusAddress{bus_base}};
-  DeviceMemory memory{bytes, bus_base};
-  FakeRingDevice device{memory};
-  bsp::DmaBuffer data;
-  virtio::SplitRing ring;
-  bool event_idx{false};
   virtio::RingSettings settings{}; ///< of the next restart(), which adds index, size and EVENT_IDX
 
-  void setup() override {
-    std::ranges::fill(bytes, std::byte{0xa5});
-    fake_bus().log_enabled = false;
-  }
-  void teardown() override {
-    device.check();
-    STRCMP_EQUAL("", device.violations().c_str());
-    STRCMP_EQUAL("", memory.breaches().c_str());
-  }
-
   void create(std::uint16_t capacity, std::uint32_t alignment = 4, std::uint16_t indirect_entries = 0) {
-    data = *arena.allocate(data_size, 64);
-    bsp::Result<virtio::SplitRing> made = virtio::SplitRing::create(arena, capacity, alignment, indirect_entries);
-    if (!made) FAIL("no memory for the ring");
-    ring = std::move(*made);
-    // What the arena zeroed is dirty again, as after an earlier life of the ring.
-    std::ranges::fill(bytes.first(arena.used()), std::byte{0xa5});
+    make_ring(capacity, alignment, indirect_entries);
   }
   void restart(std::uint16_t size, bool with_event_idx, std::uint16_t index = 1) {
-    event_idx = with_event_idx;
     settings.index = index;
     settings.size = size;
-    settings.event_idx = event_idx;
-    ring.restart(settings);
-    const virtio::QueueMemory where = ring.memory();
-    device.go_live({where.size, raw(where.descriptor_area), raw(where.driver_area), raw(where.device_area)},
-                   {.event_idx = event_idx, .indirect = settings.indirect, .in_order = settings.in_order});
+    settings.event_idx = with_event_idx;
+    RingTest::restart(settings);
   }
   void start(std::uint16_t size, bool with_event_idx) {
     create(size);
     restart(size, with_event_idx);
   }
-
-  [[nodiscard]] virtio::Piece piece(std::size_t offset, std::uint32_t length) const {
-    return {data.bus(offset), length};
-  }
-  /// A chain of one writable descriptor of 64 bytes.
-  std::optional<virtio::Token> add_one() {
-    const virtio::Piece one = piece(0, 64);
-    return ring.add({}, {&one, 1});
-  }
-  /// A chain of `readable` and `writable` descriptors.
-  std::optional<virtio::Token> add_chain(std::size_t readable, std::size_t writable) {
-    std::vector<virtio::Piece> pieces;
-    for (std::size_t i = 0; i < readable + writable; i++)
-      pieces.push_back(piece(16 * i, 16));
-    const std::span<const virtio::Piece> all{pieces};
-    return ring.add(all.first(readable), all.subspan(readable));
-  }
-  /// Adds and publishes `count` chains of one descriptor; whether a notification was due.
-  bool give(unsigned count) {
-    for (unsigned i = 0; i < count; i++)
-      CHECK(add_one().has_value());
-    return ring.publish().has_value();
-  }
-  std::vector<virtio::Used> take(std::size_t most = 64) {
-    std::vector<virtio::Used> used(most);
-    used.resize(ring.take_used(used));
-    return used;
-  }
-  /// Sends `count` chains one by one around the whole ring and back.
-  void cycle(unsigned count) {
-    for (unsigned i = 0; i < count; i++) {
-      give(1);
-      const auto chains = device.take_available();
-      LONGS_EQUAL(1, chains.size());
-      device.complete(chains[0], 10);
-      LONGS_EQUAL(1, take().size());
-    }
-  }
-  [[nodiscard]] std::uintptr_t host(std::uint64_t bus) { return reinterpret_cast<std::uintptr_t>(memory.at(bus, 1)); }
 };
 
 } // namespace test

@@ -46,7 +46,7 @@ TEST_GROUP(MmioFeatures) {
   }
 };
 
-// proves: FEAT-20, FEAT-23, GEN-25, MMIO-30
+// proves: FEAT-20, GEN-25, MMIO-30
 TEST(MmioFeatures, NeverIncludeWhatBelongsToOtherTransportsOrWasNotBuilt) {
   const FeatureSet accepted = accepted_by(modern, modern_device);
   CHECK_FALSE(accepted.has(Feature::sr_iov));

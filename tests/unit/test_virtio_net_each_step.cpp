@@ -108,7 +108,7 @@ TEST(VirtioNetEachStep, TheDeviceDies) {
       });
 }
 
-// proves: ROB-16, GEN-24
+// proves: GEN-24
 TEST(VirtioNetEachStep, TheDeviceAsksForAReset) {
   at_each_step(
       [this] {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Frames in several receive buffers (MRG_RXBUF, 5.1.6.4), frames too large for anything else without it, and which
-// queues are filled. Every buffer comes back, whatever the device says about how many there are.
-#include <string>
+// Frames in several receive buffers (MRG_RXBUF, 5.1.6.4). Every buffer comes back, whatever the device says about how
+// many there are.
 #include <vector>
 
 #include "tests/support/virtio_net_test.hpp"
@@ -11,53 +10,56 @@ using test::fake_bus;
 using test::fake_clock;
 using test::NetHeader;
 using virtio::Feature;
-using virtio::FeatureSet;
 
 namespace {
-constexpr FeatureSet large_receive{Feature::net_guest_tso4, Feature::net_guest_tso6, Feature::net_guest_ufo,
-                                   Feature::net_guest_uso4, Feature::net_guest_uso6};
-constexpr std::size_t largest_frame = 65'550;
+
+class MergeableTest : public test::VirtioNetTest {
+ protected:
+  void setup() override {
+    VirtioNetTest::setup();
+    queue_size = 64;
+  }
+  /// With the feature, over each kind of ring.
+  template <class Test> void over_mergeable(Test&& test) {
+    over_all_rings([&] {
+      offer(Feature::net_mrg_rxbuf);
+      bring_up();
+      CHECK(device->accepted().has(Feature::net_mrg_rxbuf));
+      test();
+    });
+  }
+  /// In `count` buffers of 1000 bytes, the last but 12 of them less.
+  std::vector<Bytes> parts_of(const Bytes& all, std::size_t count) const {
+    return cut(all, {}, std::vector<std::size_t>(count - 1, 1000));
+  }
+  /// The device says that so many buffers follow one another, and uses the first.
+  void start_frame(unsigned buffers) {
+    const NetHeader header{.num_buffers = static_cast<std::uint16_t>(buffers)};
+    CHECK(deliver(frame(1000), header));
+  }
+  /// One frame over two buffers, and what comes of it.
+  void check_merged_traffic() {
+    const Bytes in = frame(3000, static_cast<std::uint8_t>(traffic_seed += 5));
+    deliver_merged(in);
+    const auto got = received();
+    LONGS_EQUAL(1, got.size());
+    CHECK(got[0] == in);
+  }
+  void check_recovered(unsigned resets) {
+    settle();
+    LONGS_EQUAL(resets, net->stats().device_resets);
+    CHECK(events.back() == net::NetEvent::recovered);
+    events.clear();
+    check_all_buffers_are_there();
+    check_merged_traffic();
+  }
+};
+
 } // namespace
 
-TEST_GROUP_BASE(VirtioNetMergeable, test::VirtioNetTest){void setup() override{VirtioNetTest::setup();
-queue_size = 64;
-}
-/// With the feature, over each kind of ring.
-template <class Test> void over_mergeable(Test&& test) {
-  over_all_rings([&] {
-    offer(Feature::net_mrg_rxbuf);
-    bring_up();
-    CHECK(device->accepted().has(Feature::net_mrg_rxbuf));
-    test();
-  });
-}
-/// In `count` buffers of 1000 bytes, the last but 12 of them less.
-std::vector<Bytes> parts_of(const Bytes& all, std::size_t count) const {
-  return cut(all, {}, std::vector<std::size_t>(count - 1, 1000));
-}
-/// The device says that so many buffers follow one another, and uses the first.
-void start_frame(unsigned buffers) {
-  const NetHeader header{.num_buffers = static_cast<std::uint16_t>(buffers)};
-  CHECK(deliver(frame(1000), header));
-}
-/// One frame over two buffers, and what comes of it.
-void check_merged_traffic() {
-  const Bytes in = frame(3000, static_cast<std::uint8_t>(traffic_seed += 5));
-  deliver_merged(in);
-  const auto got = received();
-  LONGS_EQUAL(1, got.size());
-  CHECK(got[0] == in);
-}
-void check_recovered(unsigned resets) {
-  settle();
-  LONGS_EQUAL(resets, net->stats().device_resets);
-  CHECK(events.back() == net::NetEvent::recovered);
-  events.clear();
-  check_all_buffers_are_there();
-  check_merged_traffic();
-}
-}
-;
+// clang-format off
+TEST_GROUP_BASE(VirtioNetMergeable, MergeableTest) {};
+// clang-format on
 
 // ---- frames in several buffers
 
@@ -441,89 +443,5 @@ TEST(VirtioNetMergeable, LosesNoBufferByResetsInTheMiddleOfFrames) {
     LONGS_EQUAL(35, net->stats().rx_dropped); // none was half a frame
     check_all_buffers_are_there();
     check_merged_traffic();
-  });
-}
-
-// ---- buffers
-
-// proves: NET-RX-03
-TEST(VirtioNetMergeable, GivesBuffersThatHoldAHeaderAlsoInTheSmallestQueue) {
-  queue_size = 2;
-  over_all_rings([this] {
-    offer({Feature::net_mrg_rxbuf, Feature::net_hash_report});
-    have_control_queue();
-    bring_up();
-    LONGS_EQUAL(is_legacy() ? 12 : 20, net->header_size());
-    LONGS_EQUAL(2, fetch_buffers());
-    for (const auto& chain : rx_chains)
-      CHECK(chain.length(true) >= net->header_size() + 14);
-  });
-}
-
-// proves: NET-RX-01
-TEST(VirtioNetMergeable, TakesSuperFramesWithoutTheFeatureOnlyIfSixteenBuffersHoldThem) {
-  queue_size = 32;
-  constexpr std::size_t enough = 16 * 65'600; // 65,562 bytes, or 65,570 with HASH_REPORT, in multiples of 64
-  for (const std::size_t budget : {std::size_t{0}, enough - 1, enough, 17 * std::size_t{65'600}}) {
-    receive_budget = budget;
-    over_all_rings([this, budget] {
-      for (const bool hashed : {false, true}) {
-        if (hashed) start_over(is_legacy() ? Version::legacy : Version::modern, offered().has(Feature::ring_packed));
-        offer(large_receive | FeatureSet{Feature::net_guest_csum});
-        if (hashed) {
-          offer(Feature::net_hash_report);
-          have_control_queue();
-        }
-        bring_up();
-        const bool large = budget >= enough;
-        const FeatureSet taken = device->accepted() & large_receive;
-        CHECK(taken == (large ? offered() & large_receive : FeatureSet{}));
-        CHECK(device->accepted().has(Feature::net_guest_csum));
-        const std::size_t least = large ? net->header_size() + largest_frame : 1526;
-        LONGS_EQUAL(large ? budget / 65'600 : 32, fetch_buffers());
-        for (const auto& chain : rx_chains)
-          CHECK(chain.length(true) >= least);
-        if (!large) continue;
-        CHECK(deliver(frame(largest_frame), {.gso_type = 1, .gso_size = 1448}));
-        CHECK(received().at(0) == frame(largest_frame));
-      }
-    });
-  }
-}
-
-// proves: NET-RX-01
-TEST(VirtioNetMergeable, GivesSuperFramesUpIfTheDeviceTakesTheFeatureBackAtAReset) {
-  over_mergeable([this] {
-    offer(large_receive | FeatureSet{Feature::net_guest_csum});
-    CHECK(net->reset().has_value());
-    CHECK((device->accepted() & large_receive) == (offered() & large_receive)); // they need no large buffers
-    withhold(Feature::net_mrg_rxbuf);
-    CHECK(net->reset().has_value());
-    CHECK((device->accepted() & large_receive) == FeatureSet{});
-    check_all_buffers_are_there();
-  });
-}
-
-// proves: NET-RX-04
-TEST(VirtioNetMergeable, FillsTheOneReceiveQueueItUsesAndSetsUpNoOther) {
-  over_all_rings([this] {
-    have_control_queue(8);
-    offer(Feature::net_mq);
-    device->set_config16(8, 4);
-    std::size_t buffers = 0;
-    device->on_driver_ok = [&] { buffers = fetch_buffers(); };
-    bring_up();
-    CHECK(device->accepted().has(Feature::net_mq));
-    for (int i = 0; i < 2; i++) {
-      LONGS_EQUAL(64, buffers);
-      for (unsigned index = 0; index < 9; index++) {
-        const auto& queue = device->queues[index];
-        const bool is_used = index < 2 || index == 8;
-        CHECK((is_legacy() ? queue.pfn != 0 : queue.ready) == is_used);
-      }
-      check_traffic();
-      buffers = 0;
-      CHECK(net->reset().has_value());
-    }
   });
 }

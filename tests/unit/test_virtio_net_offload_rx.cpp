@@ -78,7 +78,7 @@ static std::span<const std::byte> part(const Bytes& all, std::size_t from) {
 
 // ---- checksums
 
-// proves: NET-RX-12, NET-RX-13, NET-RX-21, ROB-31
+// proves: NET-RX-12, NET-RX-21, ROB-31
 TEST(VirtioNetOffloadRx, TellsOfChecksumsOnlyIfTheirFeatureWasNegotiated) {
   for (const bool negotiated : {false, true}) {
     over_all_rings([this, negotiated] {

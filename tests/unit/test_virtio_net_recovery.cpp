@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Configuration changes, NEEDS_RESET, broken rings, resets and shutting down: who owns memory, what is reported, and
 // that traffic goes on (2.1.1, 3.2, 3.3).
-#include <string>
 #include <vector>
 
 #include "tests/support/fake_clock.hpp"
@@ -13,25 +12,21 @@ using test::Bytes;
 using test::FakeVirtioMmio;
 using virtio::Feature;
 
-TEST_GROUP_BASE(VirtioNetRecovery, test::VirtioNetTest){void setup() override{VirtioNetTest::setup();
-bring_up();
-}
-/// The used entry has no right to be there: counted, reset, traffic goes on.
-void expect_recovery(std::uint64_t net::NetStats::*cause) {
-  LONGS_EQUAL(0, received().size());
-  LONGS_EQUAL(0, reclaimed().size());
-  LONGS_EQUAL(1, net->stats().*cause);
-  const unsigned resets = device->resets;
-  settle();
-  LONGS_EQUAL(resets + 1, device->resets);
-  CHECK(events.back() == NetEvent::recovered);
-  reclaimed();
-  check_traffic();
-  LONGS_EQUAL(1, net->stats().*cause);
-  LONGS_EQUAL(1, net->stats().device_resets);
-}
-}
-;
+namespace {
+
+class RecoveryTest : public test::VirtioNetTest {
+ protected:
+  void setup() override {
+    VirtioNetTest::setup();
+    bring_up();
+  }
+};
+
+} // namespace
+
+// clang-format off
+TEST_GROUP_BASE(VirtioNetRecovery, RecoveryTest) {};
+// clang-format on
 
 // ---- configuration changes
 // -------------------------------------------------------------------------------------------
@@ -181,127 +176,8 @@ TEST(VirtioNetRecovery, LooksAtAFlappingConfigurationAHundredTimesASecondAtMost)
   CHECK(looks >= 5 && looks <= 11);
 }
 
-// proves: ROB-16
-TEST(VirtioNetRecovery, GivesUpAfterABoundedNumberOfResetsInARowWithPausesBetweenThem) {
-  device->script.needs_reset_at_driver_ok = true;
-  device->set_needs_reset();
-  device->raise_config();
-  take_interrupts();
-  const unsigned before = device->resets;
-  for (int i = 0; i < 100; i++) // time stands nearly still: no reset storm
-    net->service();
-  CHECK(device->resets <= before + 2);
-  settle();
-  CHECK_FALSE(net->usable());
-  CHECK(events.back() == NetEvent::failed);
-  const unsigned resets = device->resets;
-  CHECK(resets - before <= 10);
-  for (int i = 0; i < 100; i++) {
-    test::fake_clock().advance_us(100'000);
-    net->service();
-  }
-  LONGS_EQUAL(resets, device->resets); // stable
-  CHECK_FALSE(net->work_pending());    // and the hart may sleep
-  CHECK(net->next_wake().ticks() == UINT64_MAX);
-  LONGS_EQUAL(0, received().size());
-  LONGS_EQUAL(0, send(frame(60)));
-
-  device->script.needs_reset_at_driver_ok = false;
-  CHECK(net->reset().has_value());
-  CHECK(net->usable());
-  reclaimed();
-  check_traffic();
-}
-
 // ---- broken rings
 // ----------------------------------------------------------------------------------------------------
-
-// proves: ROB-01
-TEST(VirtioNetRecovery, RecoversFromAUsedIdOutOfRange) {
-  fetch_buffers();
-  rings[0].place_used(8, 100);
-  rings[0].publish_used();
-  expect_recovery(&net::NetStats::used_id_out_of_range);
-}
-
-// proves: ROB-02
-TEST(VirtioNetRecovery, DeliversAFrameOnceThoughTheDeviceNamesItTwice) {
-  CHECK(deliver(frame(60)));
-  rings[0].place_used(rings[0].split.avail_entry(0), 72);
-  rings[0].publish_used();
-  LONGS_EQUAL(1, received().size());
-  expect_recovery(&net::NetStats::used_id_not_in_flight);
-}
-
-// proves: ROB-02
-TEST(VirtioNetRecovery, CompletesARequestOnceThoughTheDeviceNamesItTwice) {
-  LONGS_EQUAL(1, send(frame(60), 0, 12));
-  LONGS_EQUAL(1, send(frame(60), 0, 12, 1));
-  const auto chains = rings[1].take_available();
-  rings[1].complete(chains.at(0), 0);
-  rings[1].place_used(chains[0].head, 0);
-  rings[1].publish_used();
-  auto done = reclaimed();
-  LONGS_EQUAL(1, done.size());
-  CHECK(done[0].sent);
-  settle();
-  done = reclaimed();
-  LONGS_EQUAL(1, done.size());
-  CHECK(!done[0].sent && done[0].cookie == net::Cookie{0x1001});
-  check_traffic();
-}
-
-// proves: ROB-06
-TEST(VirtioNetRecovery, RecoversFromAJumpOfTheUsedIndex) {
-  fetch_buffers();
-  rings[0].split.set_used_idx(9);
-  expect_recovery(&net::NetStats::used_index_jump);
-}
-
-// proves: ROB-06
-TEST(VirtioNetRecovery, RecoversFromATransmitRingThatUsesWhatWasNeverSent) {
-  rings[1].split.set_used_idx(1);
-  expect_recovery(&net::NetStats::used_index_jump);
-}
-
-// proves: ROB-04
-TEST(VirtioNetRecovery, DropsAndCountsAFrameLongerThanItsBuffer) {
-  CHECK(deliver_raw(raw_header({}, 12), 2049));
-  expect_recovery(&net::NetStats::rx_length_over_buffer);
-  LONGS_EQUAL(1, net->stats().rx_packets);
-}
-
-// proves: ROB-04
-TEST(VirtioNetRecovery, DropsAndCountsAFrameOfAnAbsurdLength) {
-  CHECK(deliver_raw(raw_header({}, 12), 0xffff'ffff));
-  expect_recovery(&net::NetStats::rx_length_over_buffer);
-}
-
-// proves: ROB-05
-TEST(VirtioNetRecovery, DropsAndCountsAFrameShorterThanItsHeader) {
-  CHECK(deliver_raw(raw_header({}, 12), 11));
-  expect_recovery(&net::NetStats::rx_length_under_header);
-}
-
-// proves: ROB-05
-TEST(VirtioNetRecovery, DropsAndCountsAFrameOfLengthZero) {
-  CHECK(deliver_raw({}, 0));
-  expect_recovery(&net::NetStats::rx_length_under_header);
-}
-
-// proves: ROB-08
-TEST(VirtioNetRecovery, DeliversFromTheRightBufferThoughDescriptorsWereRewritten) {
-  fetch_buffers();
-  const auto chain = rx_chains.at(0);
-  rx_chains.pop_front();
-  Bytes all = raw_header({}, 12);
-  const Bytes in = frame(60);
-  all.insert(all.end(), in.begin(), in.end());
-  rings[0].write(chain, all);
-  rings[0].scribble_descriptors(0xff);
-  rings[0].complete(chain, 72);
-  CHECK(received().at(0) == in);
-}
 
 TEST(VirtioNetRecovery, KeepsGoodFramesOfABatchThatEndsBadly) {
   CHECK(deliver(frame(60, 1)));

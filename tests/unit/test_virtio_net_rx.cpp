@@ -119,7 +119,7 @@ TEST(VirtioNetRx, IgnoresUnknownFlags) {
     CHECK(arrives({.flags = static_cast<std::uint8_t>(flags)}).checksum == net::Checksum::none);
 }
 
-// proves: NET-RX-12, NET-RX-13, ROB-31
+// proves: NET-RX-12, ROB-31
 TEST(VirtioNetRx, TrustsNoChecksumWithoutGuestCsum) {
   for (const std::uint8_t flags : {std::uint8_t{0}, std::uint8_t{1}, std::uint8_t{2}, std::uint8_t{3}})
     CHECK(arrives({.flags = flags, .csum_start = 34, .csum_offset = 16}).checksum == net::Checksum::none);
@@ -144,7 +144,7 @@ TEST(VirtioNetRx, IgnoresNumBuffersWithoutMergeableBuffers) {
     static_cast<void>(arrives({.num_buffers = static_cast<std::uint16_t>(count)}));
 }
 
-// proves: ROB-28, ROB-30, NET-RX-17, NET-RX-19
+// proves: ROB-28, NET-RX-17, NET-RX-19
 TEST(VirtioNetRx, DropsAndCountsSegmentedFramesThatWereNotNegotiated) {
   unsigned dropped = 0;
   for (const unsigned type : {1U, 2U, 3U, 4U, 5U, 0x80U, 0x20U, 0x21U, 0x41U, 0x61U, 0xffU}) {

@@ -9,23 +9,51 @@ using bsp::Error;
 using test::Bytes;
 using test::fake_bus;
 
-TEST_GROUP_BASE(VirtioNetTx, test::VirtioNetTest){void setup() override{VirtioNetTest::setup();
-bring_up();
-device->notifications.clear();
-}
-Error refusal(const Bytes& frame, std::size_t piece = 0) {
-  std::vector<net::Segment> segments;
-  const auto result = net->check_request(make_request(segments, frame, piece));
-  CHECK_FALSE(result.has_value());
-  return result.error();
-}
-Bytes with_header(const Bytes& frame) const {
-  Bytes all(header_size());
-  all.insert(all.end(), frame.begin(), frame.end());
-  return all;
-}
-}
-;
+namespace {
+
+class TxTest : public test::VirtioNetTest {
+ protected:
+  void setup() override {
+    VirtioNetTest::setup();
+    bring_up();
+    device->notifications.clear();
+  }
+  Error refusal(const Bytes& frame, std::size_t piece = 0) {
+    std::vector<net::Segment> segments;
+    const auto result = net->check_request(make_request(segments, frame, piece));
+    CHECK_FALSE(result.has_value());
+    return result.error();
+  }
+  Bytes with_header(const Bytes& frame) const {
+    Bytes all(header_size());
+    all.insert(all.end(), frame.begin(), frame.end());
+    return all;
+  }
+  /// Sent to the byte, and given back.
+  void check_sent(const Bytes& frame, std::uint16_t headroom) {
+    LONGS_EQUAL(1, send(frame, 0, headroom));
+    const auto out = transmitted();
+    LONGS_EQUAL(1, out.size());
+    CHECK(out[0] == with_header(frame));
+    LONGS_EQUAL(1, reclaimed().size());
+  }
+  /// Refused, and counted.
+  void check_refused(const Bytes& frame, std::uint16_t headroom) {
+    const std::uint64_t errors = net->stats().tx_errors;
+    LONGS_EQUAL(0, send(frame, 0, headroom));
+    LONGS_EQUAL(errors + 1, net->stats().tx_errors);
+    LONGS_EQUAL(0, transmitted().size());
+  }
+};
+
+/// None, just enough for the header, and more than that: the ways to send differ.
+constexpr std::uint16_t headrooms[] = {0, 12, 32};
+
+} // namespace
+
+// clang-format off
+TEST_GROUP_BASE(VirtioNetTx, TxTest) {};
+// clang-format on
 
 // proves: NET-TX-01, NET-TX-04, NET-TX-05, NET-TX-11, NET-TX-23, NET-TX-25, NET-TX-27, NET-TX-29, NET-TX-33
 TEST(VirtioNetTx, PutsTwelveZeroBytesBeforeEveryFrameWhateverTheMemoryHeld) {
@@ -63,38 +91,77 @@ TEST(VirtioNetTx, SendsAFrameInPiecesAsOneChainOfReadableDescriptors) {
 
 // proves: NET-CFG-22, NET-CFG-21
 TEST(VirtioNetTx, TakesFramesUpToTheMtuAndTheLinkHeader) {
-  for (const std::size_t size : {14, 60, 61, 1513, 1514}) {
-    LONGS_EQUAL(1, send(frame(size)));
-    CHECK(transmitted().at(0) == with_header(frame(size)));
-    LONGS_EQUAL(1, reclaimed().size());
-  }
   CHECK(refusal(frame(1515)) == Error::frame_too_long);
   CHECK(refusal(frame(13)) == Error::frame_too_short);
-  LONGS_EQUAL(0, send(frame(1515)));
-  LONGS_EQUAL(1, net->stats().tx_errors);
-  LONGS_EQUAL(0, transmitted().size());
+  for (const std::uint16_t headroom : headrooms) {
+    for (const std::size_t size : {14, 15, 60, 61, 1513, 1514})
+      check_sent(frame(size), headroom);
+    check_refused(frame(1515), headroom);
+    check_refused(frame(13), headroom);
+  }
 }
 
 // proves: NET-CFG-22
 TEST(VirtioNetTx, FollowsTheMtuOfTheDeviceAndOneThatWasLowered) {
   device->set_config16(10, 1400);
   CHECK(net->reset().has_value());
-  LONGS_EQUAL(1, send(frame(1414)));
-  LONGS_EQUAL(0, send(frame(1415)));
-  CHECK(net->set_mtu(1000).has_value());
-  LONGS_EQUAL(1, send(frame(1014)));
-  LONGS_EQUAL(0, send(frame(1015)));
+  for (const std::uint16_t headroom : headrooms) {
+    for (const std::uint16_t mtu : {1400, 1000, 1400}) {
+      CHECK(net->set_mtu(mtu).has_value());
+      check_sent(frame(mtu + 14U), headroom);
+      check_refused(frame(mtu + 15U), headroom);
+      check_refused(frame(13), headroom);
+    }
+  }
 }
 
 TEST(VirtioNetTx, AllowsFourBytesMoreForATaggedFrame) {
-  Bytes tagged = frame(1518);
-  tagged[12] = 0x81, tagged[13] = 0x00;
-  LONGS_EQUAL(1, send(tagged));
-  tagged[12] = 0x88, tagged[13] = 0xa8;
-  LONGS_EQUAL(1, send(tagged));
-  LONGS_EQUAL(0, send(frame(1518)));
-  tagged.push_back(0);
-  LONGS_EQUAL(0, send(tagged));
+  for (const std::uint16_t headroom : headrooms) {
+    Bytes tagged = frame(1518);
+    tagged[12] = 0x81, tagged[13] = 0x00;
+    check_sent(tagged, headroom);
+    tagged[12] = 0x88, tagged[13] = 0xa8;
+    check_sent(tagged, headroom);
+    check_refused(frame(1518), headroom);
+    tagged.push_back(0);
+    check_refused(tagged, headroom);
+    check_refused(frame(13), headroom);
+  }
+}
+
+TEST(VirtioNetTx, KeepsTheOrderOfABatchWhateverItsHeaders) {
+  over_modern_rings([this] {
+    bring_up();
+    for (unsigned round = 0; round < 20; round++) { // five chains of seven descriptors in rings of eight
+      std::vector<std::vector<net::Segment>> segments(5);
+      std::vector<net::TxRequest> requests;
+      const auto add = [&](std::size_t piece, std::uint16_t headroom) {
+        const auto slot = static_cast<unsigned>(requests.size());
+        const Bytes out = frame(60, static_cast<std::uint8_t>(5 * round + slot));
+        requests.push_back(make_request(segments[slot], out, piece, headroom, slot));
+      };
+      add(0, 12);
+      add(0, 0);
+      add(30, 12);
+      add(0, 12);
+      net::Segment& odd = segments[3][0]; // its header would lie 2 bytes off a multiple of 4
+      std::memmove(odd.data + 2, odd.data, odd.length);
+      odd.data += 2;
+      odd.bus = bsp::BusAddress{raw(odd.bus) + 2};
+      add(0, 12);
+      device->notifications.clear();
+      LONGS_EQUAL(5, net->send(requests));
+      CHECK(device->notifications == std::vector<std::uint32_t>({1}));
+      const auto out = transmitted();
+      LONGS_EQUAL(5, out.size());
+      const auto done = reclaimed();
+      LONGS_EQUAL(5, done.size());
+      for (unsigned i = 0; i < 5; i++) {
+        CHECK(out[i] == with_header(frame(60, static_cast<std::uint8_t>(5 * round + i))));
+        CHECK(done[i].cookie == net::Cookie{0x1000 + i} && done[i].sent);
+      }
+    }
+  });
 }
 
 // proves: SPLIT-07
