@@ -256,7 +256,7 @@ FUZZ_FLAGS := -std=c++20 -O1 -g1 -fno-omit-frame-pointer -fsanitize=address,unde
 FUZZ_CFLAGS_LIBFDT := -std=gnu11 -O1 -g1 -fsanitize=address -DFDT_ASSUME_MASK=4 -w -I$(LIBFDT_DIR)
 # Support that needs the unit test framework stays out.
 FUZZ_LIB_SRCS := $(HOST_SRCS) $(filter-out tests/support/net_shell.cpp tests/support/text2pcap.cpp,$(SUPPORT_SRCS)) \
-                tests/fuzz/hostile_nic.cpp tests/fuzz/hostile_rings.cpp
+                tests/fuzz/hostile_device.cpp tests/fuzz/hostile_nic.cpp tests/fuzz/hostile_rings.cpp
 FUZZ_LIB_OBJS := $(patsubst %,build/fuzz/%.o,$(FUZZ_LIB_SRCS)) $(patsubst %.c,build/fuzz/libfdt/%.o,$(LIBFDT_SRCS))
 FUZZ_PROGRAMS := $(patsubst %,build/fuzz/fuzz_%,$(FUZZ_TARGETS))
 FUZZ_MAIN_OBJS := $(patsubst %,build/fuzz/tests/fuzz/fuzz_%.cpp.o,$(FUZZ_TARGETS))
