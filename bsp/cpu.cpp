@@ -40,6 +40,10 @@ void wait_for_interrupt(Deadline until) {
   csr::clear<csr::Csr::sie>(csr::sie_timer);
 }
 
+bool external_interrupt_pending() {
+  return (csr::read<csr::Csr::sip>() & csr::sie_external) != 0; // the bits of sip lie where those of sie do
+}
+
 std::uint64_t idle_count() {
   return this_hart().idles;
 }

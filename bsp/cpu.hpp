@@ -18,6 +18,9 @@ void enable_interrupts();
 /// comes after the check is slept over. Returns with interrupts off.
 void wait_for_interrupt(Deadline until);
 
+/// Whether the interrupt controller has another interrupt for this hart: a question that costs no access to it.
+[[nodiscard]] bool external_interrupt_pending();
+
 /// How often wait_for_interrupt() has slept.
 [[nodiscard]] std::uint64_t idle_count();
 

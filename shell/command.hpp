@@ -137,6 +137,9 @@ class Session {
   /// Sleeps until something happens or the deadline passes, then pump(). Whatever an earlier pump() brought must have
   /// been looked at before. False on Ctrl-C.
   [[nodiscard]] virtual bool wait(bsp::Deadline until) = 0;
+  /// The sleep of wait() alone, for loops that look at their own device first when they wake up, and pump() before they
+  /// sleep again.
+  virtual void sleep(bsp::Deadline until) = 0;
 
   /// All tables, for `help`.
   [[nodiscard]] virtual std::span<const CommandTable> tables() const { return {}; }

@@ -50,6 +50,7 @@ class Shell final : public Session {
   [[nodiscard]] std::size_t interface_in_use() const override { return interface_in_use_; }
   [[nodiscard]] bool pump() override;
   [[nodiscard]] bool wait(bsp::Deadline until) override;
+  void sleep(bsp::Deadline until) override;
   [[nodiscard]] std::span<const CommandTable> tables() const override { return tables_; }
   [[nodiscard]] const History* history() const override { return &history_; }
   void repeat_with(std::string_view line) override;
@@ -75,7 +76,6 @@ class Shell final : public Session {
   [[nodiscard]] bool announcements_waiting() const { return !announcements_.empty() || lost_announcements_ != 0; }
   void print_announcements();
   void serve();
-  void sleep(bsp::Deadline until);
 
   System& system_;
   Background& background_;

@@ -82,11 +82,14 @@ void Plic::handle_external_interrupt() {
     }
     const bool handled = dispatch(source);
     registers_.write(claim(config_.context), source);
-    if (handled) continue;
-    unhandled_.fetch_add(1, std::memory_order_relaxed);
-    // Nobody will quiet its device: it would interrupt for ever. Only now, because a completion is ignored while the
-    // source is disabled for the context, and the source would stay blocked ("Interrupt Completion").
-    if (source <= config_.sources) set_enabled(source, false);
+    if (!handled) {
+      unhandled_.fetch_add(1, std::memory_order_relaxed);
+      // Nobody will quiet its device: it would interrupt for ever. Only now, because a completion is ignored while the
+      // source is disabled for the context, and the source would stay blocked ("Interrupt Completion").
+      if (source <= config_.sources) set_enabled(source, false);
+    }
+    // Another claim would say the same, but a look at a register of a device is what an interrupt costs most.
+    if (!bsp::cpu::external_interrupt_pending()) return;
   }
   throttle(source);
 }

@@ -379,6 +379,8 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   std::uint64_t recovered_at_{0};
   std::uint64_t recover_not_before_{0};
   std::uint64_t config_not_before_{0};
+  std::uint64_t status_not_before_{0};    ///< ticks: when prepare_idle() may read the status again
+  bool status_owed_{false};               ///< it slept without, and a notification may have been lost
   std::uint64_t watch_at_{0};             ///< ticks: when the watchdog wants to look
   std::uint64_t announce_at_{UINT64_MAX}; ///< ticks: when a planned announcement is due
   std::uint64_t announce_not_before_{0};

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 
+#include "bsp/barrier.hpp"
 #include "bsp/in_register.hpp"
 #include "drivers/net/virtio_net.hpp"
 
@@ -21,6 +22,8 @@ namespace {
 
 constexpr std::size_t tcp_header_size = 20;
 constexpr std::size_t udp_header_size = 8;
+/// Between two reads of the status register before idling.
+constexpr std::uint64_t status_pause_us = 10'000;
 /// The CWR bit of the TCP flags: the segment reacts to congestion, which each segment made of it must not repeat.
 constexpr std::byte tcp_cwr{0x80};
 
@@ -293,6 +296,7 @@ bsp::Deadline VirtioNet::next_wake() const {
   if (state_ == State::recovering) return bsp::Deadline::at_ticks(recover_not_before_);
   if (state_ != State::live) return bsp::Deadline::never();
   std::uint64_t at = std::min(announce_at_, watch_due());
+  if (status_owed_) at = std::min(at, status_not_before_);
   if (irq_.config_change.load(std::memory_order_relaxed)) at = std::min(at, config_not_before_);
   return bsp::Deadline::at_ticks(at);
 }
@@ -308,10 +312,20 @@ bool VirtioNet::prepare_idle(bool for_completions) {
     if (tx_.ring.request_interrupt(after)) return true;
   }
   // A register read orders this hart's stores before its next looks on every machine, also where a fence is not enough.
-  // It tells about NEEDS_RESET too, should the interrupt for it be lost.
-  if ((transport_.status() & virtio::status::needs_reset) != 0) {
-    irq_.config_change.store(true, std::memory_order_relaxed);
-    return true;
+  // It tells about NEEDS_RESET too, should the interrupt for it be lost. It costs more than all the rest of a short
+  // sleep, so a hart that sleeps often does it now and then, and wakes up for it once more if a notification may be
+  // due.
+  const std::uint64_t now = bsp::clock::now_ticks();
+  if (now < status_not_before_) {
+    bsp::barrier::before_suppression_check();
+    status_owed_ = rx_.ring.unannounced() || tx_.ring.unannounced(); // what the device may have to be told of yet
+  } else {
+    status_owed_ = false;
+    status_not_before_ = now + bsp::clock::us_to_ticks(status_pause_us);
+    if ((transport_.status() & virtio::status::needs_reset) != 0) {
+      irq_.config_change.store(true, std::memory_order_relaxed);
+      return true;
+    }
   }
   for (Queue* queue : {&rx_, &tx_}) {
     const std::optional<std::uint32_t> missed = queue->ring.recheck_notification();

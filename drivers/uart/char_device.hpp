@@ -24,7 +24,7 @@ class CharDevice {
   virtual void enable_receive_interrupt() = 0;
   /// The driver's name: "ns16550a", "sifive,uart0", "sbi".
   [[nodiscard]] virtual std::string_view name() const = 0;
-  /// Received characters that found the ring full, or that the hardware reported as overrun.
+  /// Times that the hardware reported received characters as lost. What finds the ring full waits in the FIFO.
   [[nodiscard]] virtual std::uint64_t receive_overruns() const = 0;
   /// Characters that write() gave up.
   [[nodiscard]] virtual std::uint64_t transmit_drops() const { return 0; }

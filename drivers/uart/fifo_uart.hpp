@@ -33,7 +33,9 @@ template <class Hardware> class FifoUart : public CharDevice {
  public:
   [[nodiscard]] std::size_t read(std::span<char> out) final {
     poll();
-    return ring_.pop(out);
+    const std::size_t count = ring_.pop(out);
+    if (count != 0 && mode_.load(std::memory_order_relaxed) == Mode::held) enable_receive_interrupt();
+    return count;
   }
 
   [[nodiscard]] bool has_input() final {
@@ -61,6 +63,11 @@ template <class Hardware> class FifoUart : public CharDevice {
     unsigned received = 0;
     for (unsigned idle_passes = 0; idle_passes < max_idle_passes;) {
       if (!hardware().receive_interrupt_pending()) return;
+      if (ring_.full()) { // the rest waits in the FIFO, and behind it, until read() has made room
+        hardware().set_receive_interrupt(false);
+        mode_.store(Mode::held, std::memory_order_release);
+        return;
+      }
       const unsigned count = receive();
       if (count == 0) idle_passes++;
       received += count;
@@ -76,7 +83,10 @@ template <class Hardware> class FifoUart : public CharDevice {
     hardware().set_receive_interrupt(true);
   }
 
-  [[nodiscard]] bool is_polled() const final { return mode_.load(std::memory_order_relaxed) != Mode::interrupt; }
+  [[nodiscard]] bool is_polled() const final {
+    const Mode mode = mode_.load(std::memory_order_relaxed);
+    return mode == Mode::polled || mode == Mode::given_up;
+  }
   [[nodiscard]] std::uint64_t receive_overruns() const final { return overruns_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t transmit_drops() const final { return transmit_drops_; }
 
@@ -86,20 +96,20 @@ template <class Hardware> class FifoUart : public CharDevice {
   void count_overrun() { overruns_.fetch_add(1, std::memory_order_relaxed); }
 
  private:
-  enum class Mode : std::uint8_t { polled, interrupt, given_up };
+  enum class Mode : std::uint8_t { polled, interrupt, held, given_up };
 
   Hardware& hardware() { return static_cast<Hardware&>(*this); }
 
   unsigned receive() {
     unsigned count = 0;
-    for (char character = 0; count < max_receive && hardware().receive_one(character); count++)
-      if (!ring_.push(character)) count_overrun();
+    for (char character = 0; count < max_receive && !ring_.full() && hardware().receive_one(character); count++)
+      ring_.push(character);
     return count;
   }
 
   void poll() {
     const Mode mode = mode_.load(std::memory_order_acquire);
-    if (mode == Mode::interrupt) return;
+    if (mode == Mode::interrupt || mode == Mode::held) return;
     if (mode == Mode::given_up) {
       bsp::log::warn("{}: interrupt line stuck; polling from now on", name());
       mode_.store(Mode::polled, std::memory_order_relaxed);

@@ -17,13 +17,15 @@ class ReceiveRing {
   static constexpr std::uint32_t capacity = 16384;
   static_assert((capacity & (capacity - 1)) == 0, "the indices run freely and are masked");
 
-  /// Producer. False if the ring is full: the character is lost.
-  [[nodiscard]] bool push(char character) {
+  /// Producer.
+  [[nodiscard]] bool full() const {
+    return head_.load(std::memory_order_relaxed) - tail_.load(std::memory_order_acquire) == capacity;
+  }
+  /// Producer. Only while it is not full.
+  void push(char character) {
     const std::uint32_t head = head_.load(std::memory_order_relaxed);
-    if (head - tail_.load(std::memory_order_acquire) == capacity) return false;
     data_[head % capacity] = character;
     head_.store(head + 1, std::memory_order_release);
-    return true;
   }
 
   /// Consumer. Moves up to out.size() characters out, oldest first; returns the count.

@@ -56,6 +56,10 @@ void wait_for_interrupt(Deadline until) {
   if (test::fake_clock().ticks < until.ticks()) test::fake_clock().ticks = until.ticks();
 }
 
+bool external_interrupt_pending() {
+  return test::fake_cpu().external_interrupt;
+}
+
 std::uint64_t idle_count() {
   return test::fake_cpu().idles;
 }

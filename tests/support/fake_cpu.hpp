@@ -13,6 +13,7 @@ namespace test {
 
 struct FakeCpu {
   bool interrupts_on{true};
+  bool external_interrupt{true}; ///< what external_interrupt_pending() says
   std::uint64_t idles{0};
   std::uint64_t hart{0};
   std::uint64_t instructions{0};

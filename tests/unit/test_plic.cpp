@@ -101,6 +101,16 @@ TEST(Plic, ServesAllThatIsPendingInOneCall) {
   LONGS_EQUAL(1, net.calls);
 }
 
+TEST(Plic, ClaimsNoMoreOnceNothingInterruptsTheHart) {
+  attach(uart);
+  hardware.lines = {10, 40};
+  test::fake_cpu().external_interrupt = false;
+  plic->handle_external_interrupt();
+  test::fake_cpu().external_interrupt = true;
+  CHECK((hardware.claimed == std::vector<std::uint32_t>{10}));
+  LONGS_EQUAL(1, uart.calls);
+}
+
 TEST(Plic, CallsEveryHandlerOfASharedLine) {
   Device first{&hardware, 8, false};
   Device second{&hardware, 8, true};

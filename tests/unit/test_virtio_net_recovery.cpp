@@ -120,6 +120,30 @@ TEST(VirtioNetRecovery, NoticesNeedsResetBeforeIdlingThoughItsInterruptIsLost) {
   check_traffic();
 }
 
+TEST(VirtioNetRecovery, ReadsTheStatusBeforeIdlingAHundredTimesASecondAtMost) {
+  const auto now = [] { return bsp::Deadline::at_ticks(bsp::clock::now_ticks()); };
+  test::fake_bus().log.clear();
+  test::fake_bus().log_enabled = true;
+  for (unsigned i = 0; i < 1000; i++) {
+    test::fake_clock().advance_us(1000);
+    CHECK_FALSE(net->prepare_idle(false));
+  }
+  const std::size_t reads = test::fake_bus().count(test::Event::Kind::load, device->base() + 0x70);
+  test::fake_bus().log_enabled = false;
+  CHECK(reads >= 90 && reads <= 100);
+  test::fake_clock().advance_us(20'000);
+  CHECK_FALSE(net->prepare_idle(false));
+  rings[1].split.set_used_flags(1);
+  LONGS_EQUAL(1, send(frame(60)));
+  device->set_needs_reset();
+  CHECK_FALSE(net->prepare_idle(false)); // too soon: it sleeps, but not for long
+  CHECK(net->next_wake().ticks() <= now().ticks() + bsp::clock::us_to_ticks(10'000));
+  test::fake_clock().advance_us(10'000);
+  CHECK(net->prepare_idle(false));
+  settle();
+  check_traffic();
+}
+
 TEST(VirtioNetRecovery, WakesTheMainLoopForARecoveryThatWaitsItsTurn) {
   for (int i = 0; i < 2; i++) { // the second within a second of the first
     fetch_buffers();
