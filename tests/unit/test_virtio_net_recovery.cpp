@@ -141,6 +141,7 @@ TEST(VirtioNetRecovery, ReadsTheStatusBeforeIdlingAHundredTimesASecondAtMost) {
   test::fake_clock().advance_us(10'000);
   CHECK(net->prepare_idle(false));
   settle();
+  LONGS_EQUAL(1, reclaimed().size());
   check_traffic();
 }
 
