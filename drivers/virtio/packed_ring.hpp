@@ -139,8 +139,7 @@ class PackedRing {
       if (descriptor_ == stop_ || (descriptor_->flags.load_wide() & packed::desc_both) != lap_) return false;
       bsp::barrier::after_used_index(); // 2.8.22: the flags before the rest of the descriptor
       token_ = descriptor_->id.load_wide();
-      if (token_ >= size_ || shadow_[token_].count != 1) return false;
-      return true;
+      return token_ < size_ && shadow_[token_].count == 1;
     }
     [[nodiscard]] [[gnu::always_inline]] std::size_t token() const { return token_; }
     [[nodiscard]] [[gnu::always_inline]] std::uint64_t length() const { return descriptor_->len.load_wide(); }

@@ -190,8 +190,7 @@ class SplitRing {
     [[nodiscard]] [[gnu::always_inline]] bool next() {
       if (element_ == stop_) return false;
       token_ = element_->id.load_wide();
-      if (token_ >= size_ || shadow_[token_].count != 1) return false;
-      return true;
+      return token_ < size_ && shadow_[token_].count == 1;
     }
     [[nodiscard]] [[gnu::always_inline]] std::size_t token() const { return token_; }
     /// What the device says it wrote; reads its word, so ask once.
