@@ -56,6 +56,9 @@ class Bench {
   void stop() { stopped_ = bsp::clock::now_ticks(); }
   /// All that is not frames; sleeps before, if asked to. False if the run is to end: Ctrl-C, or it failed.
   [[nodiscard]] bool serve(bool sleep, bsp::Deadline until);
+  /// Sleeps until something happens, and deals with none of it: what woke it is the caller's own frame more often than
+  /// not, and serve() is for the rest.
+  void sleep();
   /// It ends in this error.
   void fail(std::string_view why) {
     if (failure_.empty()) failure_ = why;

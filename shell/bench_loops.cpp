@@ -222,7 +222,8 @@ void EchoLoop::run() {
     }
     // Replies need no interrupt, unless more cannot be taken or sent without them.
     bench_.service.expect_completions(unsent_ != 0 || held_ == frames_.size());
-    running = bench_.serve(idle, bsp::Deadline::never());
+    running = bench_.serve(false, bsp::Deadline::never());
+    if (running && idle) bench_.sleep();
   }
   drain();
 }

@@ -118,7 +118,7 @@ void Bench::start() {
 }
 
 bool Bench::serve(bool sleep, bsp::Deadline until) {
-  const bool running = session_.pump();
+  const bool running = sleep ? session_.wait(until) : session_.pump();
   if (device.link().state == net::LinkState::down) fail("link went down");
   if (service.disturbed()) fail("device was reset");
   const std::uint64_t now = bsp::clock::now_ticks();
@@ -126,9 +126,11 @@ bool Bench::serve(bool sleep, bsp::Deadline until) {
     progress_at_ = now + bsp::clock::frequency();
     session_.print("# {} frame(s)", frames);
   }
-  if (!running || failed()) return false;
-  if (sleep) session_.sleep(until); // its frames are what the caller looks at next, and everything else later
-  return true;
+  return running && !failed();
+}
+
+void Bench::sleep() {
+  session_.sleep(bsp::Deadline::never());
 }
 
 void Bench::report(const SequenceCheck* check) {

@@ -306,17 +306,18 @@ bool VirtioNet::prepare_idle(bool for_completions) {
   if (can_receive() && rx_.ring.request_interrupt()) return true;
   const std::uint16_t in_flight = tx_.ring.chains_in_flight();
   // With no receive buffer at the device only a completion can bring work.
-  if ((for_completions || rx_.ring.chains_in_flight() == 0) && in_flight != 0) {
+  const bool wants_completions = in_flight != 0 && (for_completions || rx_.ring.chains_in_flight() == 0);
+  if (wants_completions) {
     // One interrupt when most of the ring is done keeps the ring busy while this hart wakes up.
     const auto after = static_cast<std::uint16_t>(std::max(1, in_flight - in_flight / 4));
     if (tx_.ring.request_interrupt(after)) return true;
   }
   // A register read orders this hart's stores before its next looks on every machine, also where a fence is not enough.
   // It tells about NEEDS_RESET too, should the interrupt for it be lost. It costs more than all the rest of a short
-  // sleep, so a hart that sleeps often does it now and then, and wakes up for it once more if a notification may be
-  // due.
+  // sleep, so a hart that sleeps often and only until a frame comes does it now and then, and wakes up for it once more
+  // if a notification may be due.
   const std::uint64_t now = bsp::clock::now_ticks();
-  if (now < status_not_before_) {
+  if (now < status_not_before_ && !wants_completions) {
     bsp::barrier::before_suppression_check();
     status_owed_ = rx_.ring.unannounced() || tx_.ring.unannounced(); // what the device may have to be told of yet
   } else {
