@@ -50,7 +50,7 @@ bool has_name(const void* blob, int offset) {
 }
 
 /// Behind the property or the FDT_NOP at `offset`. fdt_next_tag() does the same with every check once more, which was
-/// more than half of the time to boot.
+/// half of all instructions before the prompt.
 int behind(const void* blob, int offset, std::uint32_t tag) {
   if (tag != FDT_PROP) return offset + static_cast<int>(FDT_TAGSIZE);
   const auto* header = reinterpret_cast<const struct fdt_property*>(structure_at(blob, offset));

@@ -88,7 +88,7 @@ void Plic::handle_external_interrupt() {
       // source is disabled for the context, and the source would stay blocked ("Interrupt Completion").
       if (source <= config_.sources) set_enabled(source, false);
     }
-    // Another claim would say the same, but a look at a register of a device is what an interrupt costs most.
+    // Another claim would say the same, at the price of one more access to the controller.
     if (!bsp::cpu::external_interrupt_pending()) return;
   }
   throttle(source);

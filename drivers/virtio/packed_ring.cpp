@@ -145,8 +145,7 @@ Piece PackedRing::write_table(Token id, std::span<const Piece> readable, std::sp
 
 // Once the driver has nothing else to do, a device that waits for a slot while chains are in flight is told of them
 // once, whichever slot it names: QEMU keeps the one that it named when its network was congested, however long ago,
-// goes on sending behind it, and sleeps when it has all. One that asks for no more than being told of anything new has
-// been.
+// goes on sending behind it, and sleeps when it has all.
 std::optional<std::uint32_t> PackedRing::recheck_notification() {
   if (broken() || chains_ == 0 || unannounced_ == 0) return std::nullopt;
   if (EventSuppression::flags(device_event_->both.load()) == packed::event_disable) return std::nullopt;
