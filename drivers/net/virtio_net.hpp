@@ -77,7 +77,9 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   // NetDevice
   [[nodiscard]] std::size_t receive(std::span<RxFrame> out) override;
   void release(std::span<const RxFrame> frames) override;
-  [[nodiscard]] std::size_t send(std::span<const TxRequest> requests) override;
+  [[nodiscard]] std::size_t send(std::span<const TxRequest> requests) override {
+    return requests.size() == 1 ? send_single(requests[0]) : send_several(requests.data(), requests.size());
+  }
   [[nodiscard]] std::size_t reclaim(std::span<TxCompletion> out) override;
   [[nodiscard]] bsp::Result<void> check_request(const TxRequest& request) const override;
   void service() override;
@@ -202,6 +204,11 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
     bool operator==(const ConfigFields&) const = default;
   };
 
+  void enter(State state) {
+    state_ = state;
+    limit_plain();
+  }
+
   // Bringing up (virtio_net_init.cpp).
   [[nodiscard]] bsp::Result<void> bring_up();
   [[nodiscard]] bsp::Result<void> bring_up_once();
@@ -316,7 +323,10 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   [[nodiscard]] std::size_t buffer_at(const std::byte* data) const;
   template <class Batch> [[nodiscard]] static bool queue_plain(Batch& batch, const TxRequest& request, PlainSend how);
   [[nodiscard]] PlainSend plain_send() const;
+  [[nodiscard]] bool takes_requests() const { return state_ == State::live && finished_count_ == 0; }
   void limit_plain();
+  [[nodiscard]] std::size_t send_single(const TxRequest& request);
+  [[nodiscard]] std::size_t send_several(const TxRequest* requests, std::size_t count);
   template <class Ring> [[nodiscard]] std::size_t send_one(Ring& ring, const TxRequest& request);
   template <class Ring> [[nodiscard]] std::size_t send_on(Ring& ring, const TxRequest* requests, std::size_t count);
   template <class Ring> [[nodiscard]] bool queue_checked(Ring& ring, const TxRequest& request);
@@ -370,7 +380,7 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   Link link_{};
   std::uint16_t device_mtu_{default_mtu};
   std::uint16_t mtu_limit_{UINT16_MAX}; ///< set by set_mtu()
-  std::uint16_t plain_mtu_{0};          ///< limit_plain()
+  std::uint16_t plain_mtu_{0};          ///< of what goes out without another look; 0: nothing does (limit_plain())
 
   NetStats stats_{};
   NetListener listener_{};

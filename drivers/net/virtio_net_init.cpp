@@ -87,7 +87,7 @@ Result<void> VirtioNet::bring_up_once() {
     init.fail();
     return result;
   }
-  state_ = State::live;
+  enter(State::live);
   kick(rx_, receive_notification);
   restore_settings();
   return {};

@@ -50,7 +50,10 @@ void VirtioNet::service() {
     return;
   }
   // An owner who sends nothing never asks for the announcement's buffer.
-  if (announcement_in_flight_ && finished_count_ == 0) finished_count_ = reclaim(finished_);
+  if (announcement_in_flight_ && finished_count_ == 0) {
+    finished_count_ = reclaim(finished_);
+    limit_plain();
+  }
   if (state_ != State::live) return;
   check_interrupts();
   if (now >= watch_at_) watch(now);
@@ -209,7 +212,7 @@ void VirtioNet::start_recovery(const char* reason) {
 
 // The first reset comes at once, each further one in a row after twice the wait of the one before.
 void VirtioNet::schedule_recovery() {
-  state_ = State::recovering;
+  enter(State::recovering);
   const std::uint64_t wait_us = recoveries_ == 0 ? 0 : back_off_us << (recoveries_ - 1);
   recover_not_before_ = bsp::clock::now_ticks() + bsp::clock::us_to_ticks(wait_us);
 }
@@ -229,7 +232,7 @@ void VirtioNet::recover() {
 // The device is stopped as well as it can be, and stays so until reset().
 void VirtioNet::give_up() {
   stop();
-  state_ = State::failed;
+  enter(State::failed);
   if (transport_.status() != 0 && transport_.reset()) {
     take_back_memory();
     transport_.set_status(virtio::status::failed);
@@ -267,14 +270,14 @@ Result<void> VirtioNet::restart() {
   irq_.used_buffer.store(false, std::memory_order_relaxed); // proves nothing about the interrupts from here on
   control_.stop();
   const Result<void> result = bring_up();
-  if (!result) state_ = State::failed;
+  if (!result) enter(State::failed);
   return result;
 }
 
 // From here on the interrupt handler leaves the rings alone; their memory is the device's until a reset is confirmed.
 void VirtioNet::stop() {
   const bsp::cpu::InterruptGuard guard;
-  state_ = State::down;
+  enter(State::down);
 }
 
 // Only after a confirmed reset (3.3.1). Frames with the consumer stay with the consumer.
@@ -327,7 +330,7 @@ void VirtioNet::shut_down() {
   const bool has_queues = (state_ == State::live || state_ == State::recovering) &&
                           (status & virtio::status::driver_ok) != 0 && (status & virtio::status::failed) == 0;
   stop();
-  state_ = State::failed;
+  enter(State::failed);
   const auto stop_queue = [this](std::uint16_t index) {
     if (!transport_.disable_queue(index)) log::warn("{}: queue {} does not stop", config_.name, index);
   };

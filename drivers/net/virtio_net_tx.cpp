@@ -136,10 +136,12 @@ template <class Ring> bool VirtioNet::queue_request(Ring& ring, const TxRequest&
   return {.slots = tx_slots_.data(), .mtu = plain_mtu_, .hdr_len_mask = hdr_len_mask_};
 }
 
-/// Nothing is plain where the header needs a descriptor of its own, or has another length.
+// Nothing is plain where the header needs a descriptor of its own, or has another length. What a reset left is given
+// back before new requests are taken, so that the list never overflows.
 void VirtioNet::limit_plain() {
   const std::uint16_t most = UINT16_MAX - ethernet_header_size; // hdr_len holds no more
-  plain_mtu_ = header_size_ == virtio_net::header_size && !split_header_ ? std::min(mtu(), most) : std::uint16_t{0};
+  const bool plain = takes_requests() && header_size_ == virtio_net::header_size && !split_header_;
+  plain_mtu_ = plain ? std::min(mtu(), most) : std::uint16_t{0};
 }
 
 /// What most requests are: a frame in one piece, with room for the header, without offload, untagged or short enough to
@@ -188,6 +190,7 @@ template <class Ring> [[gnu::noinline]] bool VirtioNet::queue_checked(Ring& ring
 
 template <class Ring>
 [[gnu::noinline]] std::size_t VirtioNet::send_on(Ring& ring, const TxRequest* requests, std::size_t count) {
+  if (!takes_requests()) return 0;
   std::size_t taken = 0;
   while (taken != count) {
     PlainSend how = plain_send();
@@ -210,17 +213,16 @@ template <class Ring>
   auto batch = ring.begin_add(1);
   if (!batch.room() || !queue_plain(batch, request, plain_send())) return send_on(ring, &request, 1);
   static_cast<void>(ring.end_add(batch));
-  kick(tx_, ring.publish());
+  kick(tx_, ring.publish_added());
   return 1;
 }
 
-std::size_t VirtioNet::send(std::span<const TxRequest> requests) {
-  // What a reset left is given back before new requests are taken, so that the list never overflows.
-  if (state_ != State::live || finished_count_ != 0) return 0;
-  const TxRequest* const first = requests.data();
-  const std::size_t count = requests.size();
-  if (count == 1) return tx_.ring.visit([this, first](auto& ring) { return send_one(ring, *first); });
-  return tx_.ring.visit([this, first, count](auto& ring) { return send_on(ring, first, count); });
+std::size_t VirtioNet::send_single(const TxRequest& request) {
+  return tx_.ring.visit([this, &request](auto& ring) { return send_one(ring, request); });
+}
+
+std::size_t VirtioNet::send_several(const TxRequest* requests, std::size_t count) {
+  return tx_.ring.visit([=, this](auto& ring) { return send_on(ring, requests, count); });
 }
 
 // ---- reclaiming
@@ -271,8 +273,11 @@ template <class Ring>
 
 std::size_t VirtioNet::reclaim(std::span<TxCompletion> out) {
   std::size_t done = 0;
-  while (done < out.size() && finished_count_ != 0)
-    out[done++] = finished_[--finished_count_];
+  if (finished_count_ != 0) {
+    while (done < out.size() && finished_count_ != 0)
+      out[done++] = finished_[--finished_count_];
+    limit_plain();
+  }
   if (state_ != State::live) return done;
   return done + tx_.ring.visit([&](auto& ring) { return reclaim_from(ring, out.data() + done, out.size() - done); });
 }

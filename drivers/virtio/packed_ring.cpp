@@ -88,6 +88,7 @@ inline void PackedRing::place(const Piece& piece, Token id, std::uint16_t flags)
   const std::uint64_t rest = packed::len_id_flags(piece.length, id, at.flags | flags);
   at.advance(1, size_);
   avail_ = at;
+  unannounced_++;
   descriptor.addr.store(raw(piece.address));
   if (batch_start_ != 0)
     descriptor.len_id_flags.store(rest);
@@ -194,16 +195,12 @@ std::size_t PackedRing::take_used(std::span<Used> out) {
 
 bool PackedRing::reject(std::size_t id) {
   // In range: never exposed, or given back already.
-  fault_ = id >= size_ ? RingFault::used_id_out_of_range : RingFault::used_id_not_in_flight;
-  return false;
+  return give_up(id >= size_ ? RingFault::used_id_out_of_range : RingFault::used_id_not_in_flight);
 }
 
 bool PackedRing::open_batch() {
   if (!used_at(used_)) return false;
-  if (chains_ == 0) {
-    fault_ = RingFault::used_without_buffer;
-    return false;
-  }
+  if (chains_ == 0) return give_up(RingFault::used_without_buffer);
   barrier::after_used_index(); // 2.8.22: the flags before the rest of the descriptor
   const Token id = descriptors_[used_.slot].id.load();
   const std::uint32_t length = descriptors_[used_.slot].len.load();

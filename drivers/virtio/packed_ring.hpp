@@ -51,12 +51,14 @@ class PackedRing {
   [[nodiscard]] Token next_token() const { return free_id_; }
   [[nodiscard]] std::optional<Token> add(std::span<const Piece> readable, std::span<const Piece> writable);
   [[nodiscard]] [[gnu::always_inline]] std::optional<std::uint32_t> publish() {
-    if (batch_start_ == 0) return std::nullopt;
+    return batch_start_ == 0 ? std::nullopt : publish_added();
+  }
+  [[nodiscard]] [[gnu::always_inline]] std::optional<std::uint32_t> publish_added() {
     bsp::barrier::before_publish(); // 2.8.21.1.1: everything else of the batch before the flags that expose it
     words()[published_.slot].len_id_flags.store(batch_start_);
     batch_start_ = 0;
-    const std::uint32_t unannounced = unannounced_ + std::uint32_t{published_.distance(avail_, size_)};
-    unannounced_ = static_cast<std::uint16_t>(unannounced < size_ ? unannounced : size_);
+    if (unannounced_ > size_) [[unlikely]]
+      unannounced_ = size_;
     published_ = avail_;
     bsp::barrier::before_suppression_check(); // 2.8.21.3.1: the flags before the look at the device event structure
     if (!notification_due()) return std::nullopt;
@@ -130,7 +132,9 @@ class PackedRing {
     free_ = static_cast<std::uint16_t>(free_ - count);
     return count;
   }
-  [[nodiscard]] [[gnu::always_inline]] Adding begin_add_again(std::size_t most) { return begin_adding(most); }
+  [[nodiscard]] [[gnu::always_inline]] Adding begin_add_again(std::size_t most) {
+    return begin_adding(broken() ? 0 : most);
+  }
   [[gnu::always_inline]] std::size_t end_add_again(const Adding& batch) { return end_adding(batch); }
 
   template <bool keep> class Taking {
@@ -227,13 +231,14 @@ class PackedRing {
     batch.flags_ = std::uint64_t{avail_.flags} << 48;
     batch.batch_start_ = batch_start_;
     batch.start_ = batch.descriptor_ = start;
-    batch.stop_ = start + (broken() ? 0 : std::min<std::size_t>(most, static_cast<std::size_t>(size_ - avail_.slot)));
+    batch.stop_ = start + std::min<std::size_t>(most, static_cast<std::size_t>(size_ - avail_.slot));
     return batch;
   }
   [[gnu::always_inline]] std::size_t end_adding(const Adding& batch) {
     const auto count = static_cast<std::size_t>(batch.descriptor_ - batch.start_);
     batch_start_ = batch.batch_start_;
     chains_ = static_cast<std::uint16_t>(chains_ + count);
+    unannounced_ += static_cast<std::uint32_t>(count);
     avail_.advance(count, size_);
     return count;
   }
@@ -268,6 +273,11 @@ class PackedRing {
   [[nodiscard]] bool used_beyond(std::uint16_t offset) const;
   [[nodiscard]] bool open_batch();
   bool reject(std::size_t id);
+  bool give_up(RingFault fault) {
+    fault_ = fault;
+    free_ = 0; // begin_add() asks for nothing else
+    return false;
+  }
 
   bsp::DmaBuffer ring_;    ///< Descriptor[capacity], then the driver's and the device's event suppression structure
   bsp::DmaBuffer tables_;  ///< indirect_entries descriptors a buffer id
@@ -289,7 +299,7 @@ class PackedRing {
   Position published_{0, 0};       ///< the next slot to be made available: where the batch in preparation starts
   Position used_{0, 0};            ///< the next slot to be used
   std::uint64_t batch_start_{0};   ///< length, id and flags of the slot at published_ wait for publish(); 0: no batch
-  std::uint16_t unannounced_{0};   ///< slots made available since the last notification, at most size_
+  std::uint32_t unannounced_{0};   ///< slots filled since the last notification; when published, at most size_
   Token oldest_id_{0};             ///< IN_ORDER: of the chain to be given back next
   Token batch_last_{0};            ///< up to which the used descriptor reaches that was read last
   std::uint32_t batch_length_{0};  ///< and the length in it

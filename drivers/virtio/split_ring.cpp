@@ -90,7 +90,8 @@ void SplitRing::restart(const Settings& settings) {
   free_head_ = oldest_ = 0;
   free_ = size_;
   batch_left_ = 0;
-  avail_idx_ = published_ = notified_ = last_used_ = 0;
+  avail_idx_ = published_ = notified_ = 0;
+  last_used_ = 0;
   fault_ = RingFault::none;
   // An index just passed is the farthest away: no interrupt until request_interrupt() (2.7.7.1).
   if (event_idx_)
@@ -157,7 +158,7 @@ std::size_t SplitRing::take_used(std::span<Used> out) {
   const std::uint16_t available = distance(last_used_, used_->idx.load());
   if (available == 0) return 0;
   // Beyond what was exposed, also by running backwards: into a batch that was announced already, too.
-  if (available > distance(last_used_, published_) || available < batch_left_) {
+  if (available > distance(last_used_, static_cast<std::uint16_t>(published_)) || available < batch_left_) {
     give_up(RingFault::used_index_jump);
     return 0;
   }
@@ -249,7 +250,7 @@ QueueState SplitRing::state() const {
   for (std::uint16_t i = 0; i < size_; i++)
     if (shadow_[i].in_flight()) state.in_flight = static_cast<std::uint16_t>(state.in_flight + shadow_[i].count);
   state.free = static_cast<std::uint16_t>(size_ - state.in_flight);
-  state.avail_idx = published_;
+  state.avail_idx = static_cast<std::uint16_t>(published_);
   state.last_used = last_used_;
   state.event_idx = event_idx_;
   state.broken = broken();

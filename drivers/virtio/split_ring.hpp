@@ -64,6 +64,7 @@ class SplitRing {
 
   // ---- the driver gives ----
 
+  /// Descriptors that add() may take; 0 if the ring is broken.
   [[nodiscard]] std::uint16_t free() const { return free_; }
   /// The token that the next add() will return; meaningless while free() is 0.
   [[nodiscard]] Token next_token() const { return free_head_; }
@@ -74,10 +75,13 @@ class SplitRing {
   [[nodiscard]] std::optional<Token> add(std::span<const Piece> readable, std::span<const Piece> writable);
   /// Exposes everything added since. The value to store into the doorbell if the device wants to be notified.
   [[nodiscard]] [[gnu::always_inline]] std::optional<std::uint32_t> publish() {
-    const std::uint16_t index = avail_idx_;
-    if (index == published_) return std::nullopt;
+    return avail_idx_ == published_ ? std::nullopt : publish_added();
+  }
+  /// publish() after something was added for sure.
+  [[nodiscard]] [[gnu::always_inline]] std::optional<std::uint32_t> publish_added() {
+    const std::uint64_t index = avail_idx_;
     bsp::barrier::before_publish(); // 2.7.13.3.1: entries and descriptors before the index
-    avail_->idx.store(index);
+    avail_->idx.store_low(index);
     published_ = index;
     bsp::barrier::before_suppression_check(); // 2.7.13.4.1: the index before the look at used.flags or avail_event
     if (!notification_due(index)) return std::nullopt;
@@ -162,6 +166,7 @@ class SplitRing {
     split::Descriptor* table_;
     std::size_t size_;
     std::size_t head_;
+    std::uint64_t index_; ///< avail_idx_ as it was
     bsp::le16* start_;
     bsp::le16* slot_;
     bsp::le16* stop_;
@@ -178,7 +183,9 @@ class SplitRing {
     return count;
   }
   /// Of up to `most` chains that were kept, with add_again() only.
-  [[nodiscard]] [[gnu::always_inline]] Adding begin_add_again(std::size_t most) { return begin_adding(most); }
+  [[nodiscard]] [[gnu::always_inline]] Adding begin_add_again(std::size_t most) {
+    return begin_adding(broken() ? 0 : most);
+  }
   /// Returns the count.
   [[gnu::always_inline]] std::size_t end_add_again(const Adding& batch) { return end_adding(batch); }
 
@@ -257,40 +264,38 @@ class SplitRing {
   // With EVENT_IDX the standard asks for a notification when the entry at avail_event is among those just exposed
   // (2.7.10.1). "Just exposed" here is everything since the last notification, which is the same as long as no look
   // came too early, and catches up when one did.
-  [[nodiscard]] [[gnu::always_inline]] bool notification_due(std::uint16_t published) {
-    std::uint32_t unannounced = static_cast<std::uint16_t>(published - notified_);
-    if (unannounced > size_) {
-      // The device has used what is older, so it cannot wait for that; keep the distance small enough to be told from a
-      // wrap.
-      unannounced = size_;
-      notified_ = static_cast<std::uint16_t>(published - size_);
-    }
+  [[nodiscard]] [[gnu::always_inline]] bool notification_due(std::uint64_t published) {
+    std::uint64_t unannounced = published - notified_;
+    if (unannounced > size_) [[unlikely]]
+      unannounced = size_; // the device has used what is older: it cannot wait for that
     const bool due = event_idx_ ? static_cast<std::uint16_t>(published - 1 - avail_event_->load()) < unannounced
-                                : unannounced != 0 && (used_->flags.load() & split::used_no_notify) == 0;
+                                : (used_->flags.load() & split::used_no_notify) == 0;
     if (due) notified_ = published;
     return due;
   }
   /// 2.9: the queue's index, and with NOTIFICATION_DATA the available index above it: next_off is its low 15 bits,
   /// next_wrap its highest.
-  [[nodiscard]] std::uint32_t notification(std::uint16_t published) const {
-    return notification_data_ ? index_ | std::uint32_t{published} << 16 : index_;
+  [[nodiscard]] std::uint32_t notification(std::uint64_t published) const {
+    return notification_data_ ? static_cast<std::uint32_t>(index_ | published << 16) : index_;
   }
   [[nodiscard]] [[gnu::always_inline]] Adding begin_adding(std::size_t most) {
-    const std::size_t offset = avail_idx_ & (size_ - 1U);
+    const std::uint64_t index = avail_idx_;
+    const std::size_t offset = index & (std::size_t{size_} - 1);
     if (offset >= size_) __builtin_unreachable(); // a power of two
     bsp::le16* const start = avail_ring_ + offset;
     Adding batch;
+    batch.index_ = index;
     batch.shadow_ = shadow_;
     batch.table_ = descriptors_;
     batch.size_ = size_;
     batch.head_ = bsp::in_register(free_head_);
     batch.start_ = batch.slot_ = start;
-    batch.stop_ = start + (broken() ? 0 : std::min(most, size_ - offset));
+    batch.stop_ = start + std::min(most, size_ - offset);
     return batch;
   }
   [[gnu::always_inline]] std::size_t end_adding(const Adding& batch) {
     const auto count = static_cast<std::size_t>(batch.slot_ - batch.start_);
-    avail_idx_ = static_cast<std::uint16_t>(avail_idx_ + count);
+    avail_idx_ = batch.index_ + count;
     return count;
   }
   [[nodiscard]] std::optional<Token> add_indirect(std::span<const Piece> readable, std::span<const Piece> writable);
@@ -301,6 +306,7 @@ class SplitRing {
   [[nodiscard]] bool check_id(std::size_t id);
   bool give_up(RingFault fault) {
     fault_ = fault;
+    free_ = 0; // begin_add() asks for nothing else
     return false;
   }
 
@@ -324,9 +330,10 @@ class SplitRing {
   std::uint16_t size_{0};
   std::uint16_t free_{0};
   Token free_head_{0};
-  std::uint16_t avail_idx_{0};    ///< entries placed
-  std::uint16_t published_{0};    ///< entries exposed: avail.idx as the device sees it
-  std::uint16_t notified_{0};     ///< published_ at the last notification, at most size_ behind
+  // Counts that never wrap; the device sees their low 16 bits.
+  std::uint64_t avail_idx_{0};    ///< entries placed
+  std::uint64_t published_{0};    ///< entries exposed
+  std::uint64_t notified_{0};     ///< published_ at the last notification
   std::uint16_t last_used_{0};    ///< used entries taken
   Token oldest_{0};               ///< with IN_ORDER: the head of the oldest chain in flight
   std::uint16_t batch_left_{0};   ///< with IN_ORDER: chains of the batch in last_used_ on that were not taken yet

@@ -210,6 +210,17 @@ TEST(SplitRingNotify, RepeatsTheSameDataWhileNothingNewIsExposed) {
   LONGS_EQUAL(0x8001'0001, ring.force_notification());
 }
 
+// proves: SPLIT-32, SPLIT-33
+TEST(SplitRingNotify, NotifiesOnceALapOfTheIndexIfTheDeviceNeverMovesItsEvent) {
+  start(8, true);
+  device.want_notifications(false); // the test writes avail_event by itself
+  device.set_avail_event(100);
+  for (unsigned i = 0; i < 200'000; i++) {
+    CHECK_EQUAL(i % 65536 == 100, give(1));
+    drain();
+  }
+}
+
 // ---- a device that never asks
 // ----------------------------------------------------------------------------------------
 

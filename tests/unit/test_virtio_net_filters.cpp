@@ -269,6 +269,20 @@ TEST(VirtioNetAnnounce, TriesAgainLaterIfThereIsNoRoomToSend) {
   announced();
 }
 
+TEST(VirtioNetAnnounce, GivesBackWhatCameWithAnAnnouncementBeforeItSendsMore) {
+  bring_up();
+  LONGS_EQUAL(1, send(frame(60), 0, 12, 5));
+  check_ok(net->announce());
+  LONGS_EQUAL(2, transmitted().size());
+  net->service();
+  LONGS_EQUAL(1, net->tx_in_flight());
+  LONGS_EQUAL(0, send(frame(60), 0, 12, 6));
+  const auto done = reclaimed();
+  LONGS_EQUAL(1, done.size());
+  CHECK(done[0].cookie == net::Cookie{0x1005} && done[0].sent);
+  LONGS_EQUAL(1, send(frame(60), 0, 12, 6));
+}
+
 TEST(VirtioNetAnnounce, ForgetsAnAnnouncementInFlightAtAReset) {
   bring_up();
   check_ok(net->announce());

@@ -237,6 +237,20 @@ TEST(VirtioNetRecovery, TakesFramesBackBetweenAFaultAndItsReset) {
   });
 }
 
+TEST(VirtioNetRecovery, SendsNothingBetweenAFaultAndItsReset) {
+  over_modern_rings([this] {
+    bring_up();
+    CHECK(deliver_raw({}, 0));
+    CHECK(received().empty());
+    LONGS_EQUAL(0, send(frame(60), 0, 12));
+    LONGS_EQUAL(0, send(frame(60), 0, 0));
+    settle();
+    LONGS_EQUAL(0, transmitted().size());
+    LONGS_EQUAL(0, net->tx_in_flight());
+    check_traffic();
+  });
+}
+
 TEST(VirtioNetRecovery, TellsFramesFromBeforeAResetFromThoseOfTheNewRing) {
   over_modern_rings([this] {
     bring_up();
