@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "bsp/clock.hpp"
+#include "bsp/endian.hpp"
 #include "drivers/net/net_device.hpp"
 #include "shell/command.hpp"
 #include "shell/net_service.hpp"
@@ -23,22 +24,26 @@ namespace shell {
 /// Where a frame of EtherType 0x88b5 has its number: 32 bits, big-endian, directly behind the Ethernet header.
 inline constexpr std::size_t sequence_offset = net::ethernet_header_size;
 
-/// What the numbers in received frames tell.
+/// What the numbers in received frames tell. They are compared as they lie in the frame: a number that is one greater
+/// has a last byte that is, until that one wraps.
 struct SequenceCheck {
-  bool seen{false};
-  std::uint32_t next{0};
   std::uint64_t lost{0};
   std::uint64_t reordered{0};
 
-  void note(std::uint32_t number) {
-    if (seen && number == next)
-      next++;
+  [[nodiscard]] bool seen() const { return expected_ != nothing; }
+  /// A number as this machine, which is little-endian, reads it.
+  void note(std::uint32_t raw) {
+    if (raw == expected_)
+      expected_ += step;
     else
-      note_other(number);
+      note_other(raw);
   }
 
  private:
-  void note_other(std::uint32_t number);
+  static constexpr std::uint64_t step = bsp::byteswap(std::uint32_t{1});
+  static constexpr std::uint64_t nothing = UINT64_MAX;
+  void note_other(std::uint32_t raw);
+  std::uint64_t expected_{nothing}; ///< the number before it and a step; above 32 bits if its last byte wrapped
 };
 
 /// One run of a benchmark.

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "bsp/endian.hpp"
+#include "bsp/in_register.hpp"
 #include "shell/bench.hpp"
 
 namespace shell {
@@ -162,12 +163,12 @@ void TxLoop::credit(net::Cookie cookie, std::size_t frames, bool sent) {
 
 // ---- rx
 
-void SequenceCheck::note_other(std::uint32_t number) {
-  const std::uint32_t ahead = number - next;
-  if (!seen || ahead < UINT32_MAX / 2) {
-    if (seen) lost += ahead;
-    seen = true;
-    next = number + 1;
+void SequenceCheck::note_other(std::uint32_t raw) {
+  const std::uint32_t next = bsp::byteswap(static_cast<std::uint32_t>(expected_ - step)) + 1;
+  const std::uint32_t ahead = seen() ? bsp::byteswap(raw) - next : 0;
+  if (ahead < UINT32_MAX / 2) {
+    lost += ahead;
+    expected_ = raw + step;
     return;
   }
   reordered++; // what comes late was counted as lost
@@ -187,12 +188,16 @@ void run_rx_loop(Bench& bench, SequenceCheck& check, std::span<net::RxFrame> fra
       got = bench.device.receive(frames.first(static_cast<std::size_t>(std::min<std::uint64_t>(frames.size(), count))));
       if (got == 0) break;
       if (bench.frames == 0) bench.start();
+      std::uint64_t bytes = 0;
       for (const net::RxFrame& frame : frames.first(got)) {
-        bench.bytes += frame.length();
+        const std::uint64_t first = bsp::in_register(frame.first.length);
+        bytes += first;
+        if (frame.more_count != 0) bytes += frame.length() - first;
         const std::uint16_t* const words = half_words(frame.first.data);
-        if (frame.first.length < sequence_offset + sizeof(std::uint32_t) || words[6] != type) continue;
-        check.note(std::uint32_t{big_endian(words[7])} << 16 | big_endian(words[8]));
+        if (first < sequence_offset + sizeof(std::uint32_t) || words[6] != type) continue;
+        check.note(words[7] | std::uint32_t{words[8]} << 16);
       }
+      bench.bytes += bytes;
       bench.device.release(frames.first(got));
       bench.frames += got;
       count -= got;

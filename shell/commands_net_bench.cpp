@@ -152,7 +152,7 @@ void Bench::report(const SequenceCheck* check) {
                           {"instructions_per_frame", frames == 0 ? 0 : instructions * 100 / frames, 100, 2},
                           {"lost", check != nullptr ? check->lost : 0},
                           {"reordered", check != nullptr ? check->reordered : 0}};
-  const std::size_t count = std::size(values) - (check != nullptr && check->seen ? 0 : 2);
+  const std::size_t count = std::size(values) - (check != nullptr && check->seen() ? 0 : 2);
   for (const Value& value : std::span{values, count}) {
     if (value.digits == 0)
       session_.print("{} {}", value.name, value.number);
@@ -202,7 +202,7 @@ void run_net_bench_rx(Session& session, Arguments& arguments) {
   const auto seconds = session.number_option(arguments, "-t", 10, 1, max_seconds);
   if (!seconds) return;
   bsp::DmaBuffer memory; // private
-  const std::size_t batch = std::min(max_batch, ring_size(*device, 0) / 2);
+  const std::size_t batch = ring_size(*device, 0);
   if (!allocate(session, arguments, batch * sizeof(net::RxFrame), memory)) return;
   session.print("# receiving on {}", device->name());
   Bench bench{session, arguments, *device, true};
