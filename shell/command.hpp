@@ -89,11 +89,9 @@ class Arguments {
 class Background {
  public:
   virtual void poll() = 0;
-  /// For the check before sleeping, interrupts off.
-  [[nodiscard]] virtual bool work_pending() const = 0;
   /// When poll() has to run although nothing interrupts.
   [[nodiscard]] virtual bsp::Deadline next_wake() const { return bsp::Deadline::never(); }
-  /// Last step before sleeping; true: do not.
+  /// Last step before sleeping, interrupts off. True if there is work: do not sleep.
   [[nodiscard]] virtual bool prepare_idle() = 0;
 
  protected:

@@ -55,11 +55,6 @@ void NetService::record(std::span<const net::RxFrame> frames) {
   }
 }
 
-bool NetService::work_pending() const {
-  return std::any_of(interfaces_.begin(), interfaces_.end(),
-                     [](const net::NetDevice* device) { return device->work_pending(); });
-}
-
 bsp::Deadline NetService::next_wake() const {
   bsp::Deadline wake = bsp::Deadline::never();
   for (const net::NetDevice* device : interfaces_)

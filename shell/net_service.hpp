@@ -34,7 +34,6 @@ class NetService final : public Background {
   ~NetService();
 
   void poll() override;
-  [[nodiscard]] bool work_pending() const override;
   [[nodiscard]] bsp::Deadline next_wake() const override;
   [[nodiscard]] bool prepare_idle() override;
 

@@ -280,6 +280,7 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   void start_recovery(const char* reason);
   void handle_config_change();
   [[nodiscard]] std::uint64_t watch_due() const;
+  [[nodiscard]] bool event_due(std::uint64_t now) const;
   void check_interrupts();
   void watch(std::uint64_t now);
   void watch_transmit(std::uint64_t now);

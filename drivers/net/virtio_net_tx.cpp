@@ -293,8 +293,11 @@ bool VirtioNet::work_pending() const {
   const std::uint64_t now = bsp::clock::now_ticks();
   if (state_ == State::recovering) return now >= recover_not_before_;
   if (state_ != State::live) return false;
-  return (can_receive() && rx_.ring.used_pending()) ||
-         (irq_.config_change.load(std::memory_order_relaxed) && now >= config_not_before_) || now >= announce_at_;
+  return (can_receive() && rx_.ring.used_pending()) || event_due(now);
+}
+
+inline bool VirtioNet::event_due(std::uint64_t now) const {
+  return (irq_.config_change.load(std::memory_order_relaxed) && now >= config_not_before_) || now >= announce_at_;
 }
 
 bsp::Deadline VirtioNet::next_wake() const {
@@ -338,7 +341,7 @@ bool VirtioNet::prepare_idle(bool for_completions) {
     if (missed) stats_.rekicks++;
     kick(*queue, missed);
   }
-  if (work_pending()) return true;
+  if (event_due(now)) return true;
   // From here on a used receive buffer without an interrupt is a lost interrupt.
   irq_.used_buffer.store(false, std::memory_order_relaxed);
   interrupts_armed_ = true;

@@ -39,7 +39,7 @@ template <class Hardware> class FifoUart : public CharDevice {
   }
 
   [[nodiscard]] bool has_input() final {
-    poll();
+    if (is_polled()) poll();
     return !ring_.empty();
   }
 

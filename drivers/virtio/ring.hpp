@@ -81,7 +81,7 @@ class Ring {
     return visit([](const auto& ring) { return ring.fault(); });
   }
   [[nodiscard]] bool broken() const { return fault() != RingFault::none; }
-  [[nodiscard]] std::uint16_t chains_in_flight() const {
+  [[nodiscard]] [[gnu::flatten]] std::uint16_t chains_in_flight() const {
     return visit([](const auto& ring) { return ring.chains_in_flight(); });
   }
   [[nodiscard]] bool in_flight(Token token) const {

@@ -3,7 +3,7 @@
 varied alone from the scenario of `make bench`."""
 
 import figures
-from subjects import Floor, Netbsp, Scenario
+from subjects import HEADERS, SEGMENT, Floor, Netbsp, Scenario, has_tap
 
 RANGES = {
     "ring": (16, 32, 64, 128, 256, 512, 1024),
@@ -12,6 +12,7 @@ RANGES = {
     "nics": (1, 2, 4, 8),
 }
 TITLES = {"ring": "descriptors of each queue", "batch": "frames sent at once", "size": "bytes of a frame", "nics": "NICs"}
+SUPER_FRAMES = (1, 2, 4, 8, 16, 32, 45)  # segments; 45 are the most that one IP packet holds
 PATHS = (("tx", "null"), ("rx", "stream"))
 FORMATS = ("split", "packed")
 
@@ -37,7 +38,17 @@ def plan():
                 for ring_format in FORMATS:
                     counted = [Netbsp(count_instructions=True)] if mode == "tx" else []
                     found[scenario(parameter, value, mode, backend, ring_format)] = subjects + counted
+    if has_tap():
+        for segments in SUPER_FRAMES:
+            for ring_format in FORMATS:
+                found[super_frame(segments, ring_format)] = [Netbsp()]
+    else:
+        print("# no tap device in a network namespace here: super-frames are left out")
     return list(found.items())
+
+
+def super_frame(segments, ring_format):
+    return Scenario(mode="tx", backend="tap", size=HEADERS + segments * SEGMENT, ring_format=ring_format)
 
 
 def points(rows, parameter, mode, backend, ring_format, subject, measure):
@@ -56,7 +67,24 @@ def curve(*arguments):
 
 
 def report(rows):
-    return "\n".join(table(rows, parameter) for parameter in RANGES)
+    return "\n".join([*(table(rows, parameter) for parameter in RANGES), super_frame_table(rows)])
+
+
+def super_frame_table(rows):
+    lines = []
+    for segments in SUPER_FRAMES:
+        line = [f"{HEADERS + segments * SEGMENT:,}", str(segments)]
+        for ring_format in FORMATS:
+            name = super_frame(segments, ring_format).name
+            rate = figures.median(figures.by_round(rows, "frames_per_second", scenario=name, subject="netbsp").values())
+            payload = rate and rate * segments * SEGMENT / 1e6
+            line += [figures.quantity(rate), figures.quantity(rate and rate * segments), figures.quantity(payload)]
+        if line[2] != "-" or line[5] != "-":
+            lines.append(line)
+    heads = ["bytes of a TCP packet", "segments"]
+    for ring_format in FORMATS:
+        heads += [f"tap, {ring_format}, packets/s", "segments/s", "payload, MB/s"]
+    return figures.table(heads, lines) if lines else ""
 
 
 def table(rows, parameter):
@@ -92,4 +120,16 @@ def plot(rows, path):
                         rows, parameter, mode, backend, ring_format, subject, "frames_per_second"
                     )
             panels.append((f"{mode} {backend} over {TITLES[parameter]}", "frames/s", curves))
+    curves = {}
+    for ring_format in FORMATS:
+        rates = {
+            segments: figures.median(
+                figures.by_round(
+                    rows, "frames_per_second", scenario=super_frame(segments, ring_format).name, subject="netbsp"
+                ).values()
+            )
+            for segments in SUPER_FRAMES
+        }
+        curves[f"netbsp {ring_format}"] = {segments: rate * segments for segments, rate in rates.items() if rate}
+    panels.append(("tx tap over segments of a TCP packet", "segments/s", curves))
     figures.plot_growth(path, panels)

@@ -16,22 +16,29 @@ import tempfile
 import threading
 import time
 
+from scapy.layers.inet import IP, TCP
+from scapy.layers.l2 import Ether
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/system"))
 from machine import ELF, Machine, MachineError, Nic, mac_address, without_notes  # noqa: E402
+from tap import GUEST, KERNEL, KERNEL_MAC, KernelPeer  # noqa: E402
 
 BUILD = ROOT / "build/bench"
 LIMIT = 40  # seconds that nothing may take longer than
 PEER_MODE = {"tx": "sink", "rx": "blast", "echo": "rtt"}
 ECHO_WARM_UP = 50  # round trips that build/bench/peer does not count
 PARAMETERS = 0x81000000  # of the floor, see floor/floor.ld
+SEGMENT = 1448  # bytes of payload that the device cuts a super-frame into
+HEADERS = 54  # of a TCP packet in IPv4 in Ethernet
+FREE_MEMORY = 0x85000000  # behind image and DMA memory
 NO_TRAFFIC = ["-netdev", "hubport,id=spare,hubid=0"]  # a hub with one port only would block its sender
 
 
 @dataclasses.dataclass(frozen=True)
 class Scenario:
     mode: str  # tx, rx, echo or boot
-    backend: str = "null"  # null, dgram or stream
+    backend: str = "null"  # null, dgram or stream; tap: TCP packets, cut into segments if they are longer than one
     size: int = 60
     ring_format: str = "split"
     ring: int = 256
@@ -46,12 +53,19 @@ class Scenario:
     def differs(self, key):
         return getattr(self, key) != getattr(Scenario, key)
 
+    @property
+    def segments(self):
+        """Of a TCP packet of this size."""
+        return max(1, (self.size - HEADERS) // SEGMENT)
+
     def frames(self, scale=1.0):
         """Enough for a third of a second or more at the floor's rate."""
         if self.mode in ("echo", "boot"):
             count = 2000
         elif self.backend == "null":
             count = 1_000_000
+        elif self.backend == "tap":
+            count = 150_000 // self.segments
         elif self.mode == "rx" and self.backend == "stream":
             count = 400_000 if self.size < 512 else 200_000
         else:
@@ -79,6 +93,8 @@ class Peer:
         }[scenario.backend]
         self.extra = NO_TRAFFIC if scenario.backend == "null" else []
 
+    machine_options = {}
+
     def go(self):
         if self._process:
             self._process.stdin.write("go\n")
@@ -98,6 +114,33 @@ class Peer:
             self._process.kill()
             self._process.communicate()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class Kernel:
+    """A kernel's network behind a tap device. It cuts what was left to it to cut."""
+
+    extra = []
+
+    def __init__(self):
+        self._peer = KernelPeer(mac_address(0))
+        self.netdev = self._peer.backend
+        self.machine_options = {"shared_memory": True, "pass_fds": [self._peer.tap]}
+        self._before = self._peer.received()
+
+    def results(self):
+        return {"segments": self._peer.received() - self._before}
+
+    def close(self):
+        self._peer.close()
+
+
+def has_tap():
+    """Whether this user may make a tap device in a network namespace of its own."""
+    try:
+        Kernel().close()
+    except OSError:
+        return False
+    return True
 
 
 def values(lines):
@@ -156,10 +199,12 @@ class Netbsp:
     def run(self, scenario, frames, peer):
         image = BUILD / f"ring-{scenario.ring}/netbsp.elf" if scenario.differs("ring") else ELF
         begin = time.monotonic()
-        machine = Machine(nics(scenario, peer), image=image, extra=[*peer.extra, *self._extra])
+        machine = Machine(nics(scenario, peer), image=image, extra=[*peer.extra, *self._extra], **peer.machine_options)
         try:
             if scenario.mode == "boot":
                 return {"boot_ms": (time.monotonic() - begin) * 1e3}
+            if scenario.backend == "tap":
+                return self._tx_tcp(machine, scenario, frames, peer)
             return getattr(self, f"_{scenario.mode}")(machine, scenario, frames, peer)
         finally:
             machine.kill()
@@ -168,6 +213,24 @@ class Netbsp:
     def _tx(machine, scenario, frames, peer):
         lines = machine.command(f"net bench tx -n {frames} -s {scenario.size} -b {scenario.batch}", timeout=LIMIT)
         return values(without_notes(lines)) | peer.results()
+
+    @staticmethod
+    def _tx_tcp(machine, scenario, frames, peer):
+        """By the host's clock: `net tx` tells no time."""
+        payload = bytes(scenario.size - HEADERS)
+        packet = bytes(Ether(src=mac_address(0), dst=KERNEL_MAC) / IP(src=GUEST[0], dst=KERNEL[0]) / TCP(flags="A") / payload)
+        machine.write_memory(FREE_MEMORY, packet)
+        tso = f"--tso {SEGMENT}" if scenario.segments > 1 else ""
+        begin = time.monotonic()
+        machine.command(f"net tx -c {frames} {tso} -m {FREE_MEMORY:#x} {scenario.size}", timeout=LIMIT)
+        seconds = time.monotonic() - begin
+        arrived = peer.results()["segments"]
+        return {
+            "frames": frames,
+            "seconds": seconds,
+            "frames_per_second": frames / seconds,
+            "lost": max(0, frames * scenario.segments - arrived),
+        }
 
     @staticmethod
     def _rx(machine, scenario, frames, peer):
@@ -263,7 +326,7 @@ def stop(process):
 def run(subject, scenario, scale=1.0):
     """One run: a dictionary of what was measured, with "error" if it failed; None if the subject has no such thing."""
     frames = scenario.frames(scale)
-    peer = Peer(scenario, frames)
+    peer = Kernel() if scenario.backend == "tap" else Peer(scenario, frames)
     try:
         found = subject.run(scenario, frames, peer)
     except (MachineError, AssertionError, OSError, subprocess.SubprocessError) as error:

@@ -18,7 +18,6 @@ namespace test {
 class FakeBackground final : public shell::Background {
  public:
   std::function<void()> on_poll{};
-  bool pending{false};
   bool refuse_idle{false};
   std::size_t polls{0};
   std::size_t idle_preparations{0};
@@ -29,7 +28,6 @@ class FakeBackground final : public shell::Background {
   }
   bsp::Deadline wake{bsp::Deadline::never()};
 
-  bool work_pending() const override { return pending; }
   bsp::Deadline next_wake() const override { return wake; }
   bool prepare_idle() override {
     idle_preparations++;

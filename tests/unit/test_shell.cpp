@@ -409,9 +409,8 @@ TEST(Shell, AWaitEndsWithCtrlC) {
 
 TEST(Shell, DoesNotSleepOverPendingWorkOrInput) {
   fixture.type("");
-  fixture.background.pending = true;
-  run("wait");
-  fixture.background.pending = false;
+  fixture.type("wait\rx\x03");
+  LONGS_EQUAL(0, fixture.background.idle_preparations);
   fixture.background.refuse_idle = true;
   run("wait");
   LONGS_EQUAL(1, fixture.background.idle_preparations);
