@@ -231,11 +231,10 @@ void EchoLoop::run() {
     running = bench_.serve(false, bsp::Deadline::never());
     if (!running || !idle) continue;
     // Answers first: QEMU's device thread is woken where this hart runs, and waits until it sleeps again. What was sent
-    // is collected, and everything else looked after, when nothing comes or a few answers later.
-    for (std::size_t round = 0; round < round_batches; round++) {
+    // is collected, and everything else looked after, when nothing comes or a batch is out.
+    do
       bench_.sleep();
-      if (take() == 0 || send_back() == 0 || unsent_ != 0) break;
-    }
+    while (take() != 0 && send_back() != 0 && unsent_ == 0 && held_ < echo_batch);
   }
   drain();
 }
