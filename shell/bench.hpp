@@ -115,6 +115,7 @@ class TxLoop {
   void prepare();
   bool collect();
   [[nodiscard]] bool wait_briefly();
+  void choose_way();
   void credit(net::Cookie cookie, std::size_t frames, bool sent);
 
   Bench& bench_;
@@ -123,11 +124,14 @@ class TxLoop {
   std::uint64_t count_;
   std::uint64_t prepared_{0};
   std::uint64_t in_flight_{0};
-  std::size_t group_{0};       ///< that goes out
-  std::size_t length_{0};      ///< frames of it
-  std::size_t taken_{0};       ///< of these, those that the device has
-  std::uint64_t full_at_{0};   ///< ticks: when the ring was last found full
-  std::uint64_t done_then_{0}; ///< frames that had been given back then
+  std::size_t group_{0};        ///< that goes out
+  std::size_t length_{0};       ///< frames of it
+  std::size_t taken_{0};        ///< of these, those that the device has
+  std::uint64_t chosen_at_{0};  ///< ticks
+  std::uint64_t done_then_{0};  ///< frames that had been given back then
+  std::uint64_t way_cost_[2]{}; ///< ticks for 1024 frames, with sleeping, with looking on; 0: was not tried
+  bool looks_on_{false};
+  unsigned waits_{0};
 };
 
 /// Receives until there were `count` frames, or none for `silence_us`, or Ctrl-C; `frames.size()` at once.

@@ -17,6 +17,8 @@ namespace {
 constexpr std::size_t round_batches = 16;
 /// They take about as long as to sleep and wake up: tens of microseconds.
 constexpr unsigned looks_instead_of_sleep = 150;
+/// Between two decisions whether to sleep or to look on.
+constexpr unsigned waits_of_a_way = 16;
 
 /// Frame data starts at even addresses, whatever the size of the header before it.
 std::uint16_t* half_words(std::byte* at) {
@@ -86,19 +88,25 @@ bool TxLoop::run() {
   return true;
 }
 
-/// A device that sends a frame in less than a microsecond has sent a batch before this hart could have gone to sleep
-/// and woken up again. Whether it is one, the time since the ring was last full says. True if a batch of frames came
-/// back.
+/// With the ring full: looks on for a moment instead of sleeping, if that has lately been the quicker way: it is where
+/// to wake up takes long, and it is not where who looks on takes its core from the device's thread. True if a batch of
+/// frames came back.
 bool TxLoop::wait_briefly() {
-  const std::uint64_t now = bsp::clock::now_ticks();
+  if (waits_++ % waits_of_a_way == 0) choose_way();
+  if (!looks_on_) return false;
   const std::uint64_t wanted = bench_.frames + pool_.batch;
-  const bool quick = now - full_at_ < bsp::clock::us_to_ticks(bench_.frames - done_then_);
-  full_at_ = now;
-  done_then_ = bench_.frames;
-  if (!quick) return false;
   for (unsigned look = 0; look < looks_instead_of_sleep && bench_.frames < wanted; look++)
     collect();
   return bench_.frames >= wanted;
+}
+
+void TxLoop::choose_way() {
+  const std::uint64_t now = bsp::clock::now_ticks();
+  if (bench_.frames != done_then_) way_cost_[looks_on_] = (now - chosen_at_) * 1024 / (bench_.frames - done_then_);
+  chosen_at_ = now;
+  done_then_ = bench_.frames;
+  const bool try_other = waits_ % (16 * waits_of_a_way) == 1;
+  looks_on_ = (way_cost_[true] < way_cost_[false]) != try_other;
 }
 
 /// Sends until the device takes no more or all its frames are out (false), for a while at most.
