@@ -140,7 +140,7 @@ install-deps-run install-deps-test install-deps-fuzz install-deps-lint: install-
 # is larger than 160 KiB leave room for.
 OPTIMISE := -Os -msave-restore
 FAST_SRCS := drivers/net/virtio_net_rx.cpp drivers/net/virtio_net_tx.cpp shell/bench_loops.cpp
-WAKE_SRCS := bsp/cpu.cpp drivers/irqchip/plic.cpp drivers/uart/ns16550.cpp shell/net_service.cpp
+WAKE_SRCS := bsp/cpu.cpp drivers/irqchip/plic.cpp shell/net_service.cpp
 
 # Flags belong to the objects: a change of flags, board or version rebuilds what it touches.
 FLAGS_ID := $(CXX_TARGET) $(OPTIMISE) $(FAST_SRCS) $(WAKE_SRCS) -O1 $(CXXFLAGS) $(CFLAGS_LIBFDT)
