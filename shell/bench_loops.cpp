@@ -4,7 +4,6 @@
 #include <cstring>
 #include <memory>
 
-#include "bsp/cpu.hpp"
 #include "bsp/endian.hpp"
 #include "bsp/in_register.hpp"
 #include "shell/bench.hpp"
