@@ -87,9 +87,8 @@ bool TxLoop::run() {
   return true;
 }
 
-/// With the ring full: looks on for a moment instead of sleeping, if that has lately been the quicker way: it is where
-/// to wake up takes long, and it is not where who looks on takes its core from the device's thread. True if a batch of
-/// frames came back.
+/// With the ring full: looks on for a moment instead of sleeping, if that has lately been the quicker way. It is while
+/// the device's thread has a core of its own. True if a batch of frames came back.
 bool TxLoop::wait_briefly() {
   if (waits_++ % waits_of_a_way == 0) choose_way();
   if (!looks_on_) return false;
@@ -237,8 +236,8 @@ void EchoLoop::run() {
     bench_.service.expect_completions(unsent_ != 0 || held_ == frames_.size());
     running = bench_.serve(false, bsp::Deadline::never());
     if (!running || !idle) continue;
-    // Answers first: QEMU's device thread is woken where this hart runs, and waits until it sleeps again. What was sent
-    // is collected, and everything else looked after, when nothing comes or a batch is out.
+    // Answers first: all that runs from one sleep to the next counts, cold as it is. What was sent is collected, and
+    // everything else looked after, when nothing comes or a batch is out.
     do
       bench_.sleep();
     while (take() != 0 && send_back() != 0 && unsent_ == 0 && held_ < echo_batch);
