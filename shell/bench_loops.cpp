@@ -100,7 +100,8 @@ bool TxLoop::wait_briefly() {
 
 void TxLoop::choose_way() {
   const std::uint64_t now = bsp::clock::now_ticks();
-  if (bench_.frames != done_then_) way_cost_[looks_on_] = (now - chosen_at_) * 1024 / (bench_.frames - done_then_);
+  if (chosen_at_ != 0 && bench_.frames != done_then_)
+    way_cost_[looks_on_] = (now - chosen_at_) * 1024 / (bench_.frames - done_then_);
   chosen_at_ = now;
   done_then_ = bench_.frames;
   const bool try_other = waits_ % (16 * waits_of_a_way) == 1;

@@ -38,7 +38,7 @@ class SplitRing {
     return device_offset(size, alignment) + align_up(6 + 8 * std::size_t{size}, alignment);
   }
 
-  /// Two ring lengths stay below 65536 apart, so that how far a notification lags behind is never ambiguous.
+  /// Half of what the standard allows (2.7).
   static constexpr std::uint16_t max_capacity = 16384;
 
   /// A ring without memory: only good for being assigned to.

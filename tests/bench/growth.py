@@ -70,13 +70,17 @@ def report(rows):
     return "\n".join([*(table(rows, parameter) for parameter in RANGES), super_frame_table(rows)])
 
 
+def super_frame_rate(rows, segments, ring_format):
+    name = super_frame(segments, ring_format).name
+    return figures.median(figures.by_round(rows, "frames_per_second", scenario=name, subject="netbsp").values())
+
+
 def super_frame_table(rows):
     lines = []
     for segments in SUPER_FRAMES:
         line = [f"{HEADERS + segments * SEGMENT:,}", str(segments)]
         for ring_format in FORMATS:
-            name = super_frame(segments, ring_format).name
-            rate = figures.median(figures.by_round(rows, "frames_per_second", scenario=name, subject="netbsp").values())
+            rate = super_frame_rate(rows, segments, ring_format)
             payload = rate and rate * segments * SEGMENT / 1e6
             line += [figures.quantity(rate), figures.quantity(rate and rate * segments), figures.quantity(payload)]
         if line[2] != "-" or line[5] != "-":
@@ -122,14 +126,7 @@ def plot(rows, path):
             panels.append((f"{mode} {backend} over {TITLES[parameter]}", "frames/s", curves))
     curves = {}
     for ring_format in FORMATS:
-        rates = {
-            segments: figures.median(
-                figures.by_round(
-                    rows, "frames_per_second", scenario=super_frame(segments, ring_format).name, subject="netbsp"
-                ).values()
-            )
-            for segments in SUPER_FRAMES
-        }
+        rates = {segments: super_frame_rate(rows, segments, ring_format) for segments in SUPER_FRAMES}
         curves[f"netbsp {ring_format}"] = {segments: rate * segments for segments, rate in rates.items() if rate}
     panels.append(("tx tap over segments of a TCP packet", "segments/s", curves))
     figures.plot_growth(path, panels)

@@ -76,6 +76,8 @@ class Scenario:
 class Peer:
     """build/bench/peer at the far end of the cable; nothing at all for the null backend."""
 
+    machine_options = {}
+
     def __init__(self, scenario, frames):
         self.directory = tempfile.mkdtemp(prefix="netbsp-bench-")
         self._process = None
@@ -92,8 +94,6 @@ class Peer:
             "stream": f"stream,server=off,addr.type=unix,addr.path={self.directory}/host",
         }[scenario.backend]
         self.extra = NO_TRAFFIC if scenario.backend == "null" else []
-
-    machine_options = {}
 
     def go(self):
         if self._process:

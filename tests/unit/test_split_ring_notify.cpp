@@ -117,21 +117,6 @@ TEST(SplitRingNotify, NotifiesExactlyIfTheWantedEntryIsInTheBatchAlsoAcrossTheWr
   CHECK(device.avail_idx() < 2000); // the index wrapped on the way
 }
 
-// proves: SPLIT-32
-TEST(SplitRingNotify, NotifiesOnceALateWishIsReachedThoughEarlierBatchesWereSilent) {
-  start(8, true);
-  device.want_notifications(false);
-  device.set_avail_event(60000);
-  unsigned notifications = 0;
-  for (unsigned i = 0; i < 65536; i++) {
-    const bool notified = give(1);
-    CHECK_EQUAL(i == 60000, notified);
-    notifications += notified;
-    drain();
-  }
-  LONGS_EQUAL(1, notifications);
-}
-
 // ---- catching up
 // -----------------------------------------------------------------------------------------------------
 
