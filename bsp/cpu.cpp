@@ -4,6 +4,7 @@
 #include "bsp/csr.hpp"
 #include "bsp/hart.hpp"
 #include "bsp/sbi.hpp"
+#include "bsp/trap.hpp"
 
 extern "C" {
 bool probe_load(std::uint64_t address, unsigned width, std::uint64_t* value);
@@ -32,12 +33,17 @@ void wait_for_interrupt(Deadline until) {
     }
     csr::set<csr::Csr::sie>(csr::sie_timer);
   }
-  this_hart().idles++;
-  const std::uint64_t before = probe_instret();
-  asm volatile("wfi" ::: "memory");
-  this_hart().asleep += probe_instret() - before;
-  // The timer was only to wake us up: it need not trap as well.
-  csr::clear<csr::Csr::sie>(csr::sie_timer);
+  HartContext& hart = this_hart();
+  hart.idles++;
+  if (hart.counts) {
+    const std::uint64_t before = csr::read<csr::Csr::instret>();
+    asm volatile("wfi" ::: "memory");
+    hart.asleep += csr::read<csr::Csr::instret>() - before;
+  } else {
+    asm volatile("wfi" ::: "memory");
+  }
+  // What woke us up is dealt with here, which spares the trap. One by the timer has nothing to do but to switch it off.
+  if (external_interrupt_pending()) trap::handle_external_interrupt();
 }
 
 bool external_interrupt_pending() {
@@ -49,7 +55,9 @@ std::uint64_t idle_count() {
 }
 
 std::uint64_t instructions() {
-  return probe_instret() - this_hart().asleep;
+  const std::uint64_t retired = probe_instret();
+  this_hart().counts = retired != 0;
+  return retired - this_hart().asleep;
 }
 
 bool try_load(std::uintptr_t address, unsigned width, std::uint64_t& value) {

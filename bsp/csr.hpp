@@ -11,6 +11,7 @@ enum class Csr : unsigned {
   sie = 0x104,
   sip = 0x144,
   satp = 0x180,
+  instret = 0xc02,
 };
 
 inline constexpr std::uint64_t sstatus_sie = 1U << 1;

@@ -15,8 +15,9 @@ struct HartContext {
   std::uint64_t trap_stack_top;
   std::uint64_t id;
   std::uint64_t idles;
-  std::uint64_t asleep; ///< by how much instret moved in wfi
+  std::uint64_t asleep; ///< by how much instret moved in wfi, since it `counts`
   std::uint64_t alarm;  ///< ticks: what the timer was last set to
+  bool counts;          ///< instret may be read, and was
 };
 
 static_assert(offsetof(TrapFrame, sepc) == 256 && offsetof(TrapFrame, sstatus) == 264);

@@ -29,10 +29,14 @@ void set_external_handler(void (*handler)(void* context), void* context) {
   if (handler != nullptr) csr::set<csr::Csr::sie>(csr::sie_external);
 }
 
+void handle_external_interrupt() {
+  if (external.function != nullptr) external.function(external.context);
+}
+
 extern "C" void trap_interrupt(std::uint64_t cause) {
   switch (cause) {
   case external_interrupt:
-    external.function(external.context);
+    handle_external_interrupt();
     return;
   case timer_interrupt:
     csr::clear<csr::Csr::sie>(csr::sie_timer);

@@ -20,8 +20,10 @@ struct TrapFrame {
 namespace trap {
 
 /// Who claims supervisor external interrupts; enables them in sie (not in sstatus). Called in interrupt context, on the
-/// trap stack, with interrupts off.
+/// trap stack or on that of handle_external_interrupt()'s caller, with interrupts off.
 void set_external_handler(void (*handler)(void* context), void* context);
+/// What the trap for a pending external interrupt does, without the trap. Call with interrupts off.
+void handle_external_interrupt();
 
 /// The name of an exception code (privileged architecture 1.12, table 4.2), or "unknown exception".
 [[nodiscard]] std::string_view exception_name(std::uint64_t code);
