@@ -24,26 +24,22 @@ namespace shell {
 /// Where a frame of EtherType 0x88b5 has its number: 32 bits, big-endian, directly behind the Ethernet header.
 inline constexpr std::size_t sequence_offset = net::ethernet_header_size;
 
-/// What the numbers in received frames tell. They are compared as they lie in the frame: a number that is one greater
-/// has a last byte that is, until that one wraps.
+/// What the numbers in received frames tell. They are compared as they lie in the frame, together with the EtherType
+/// before them, in one word: a number that is one greater has a last byte that is, until that one wraps.
 struct SequenceCheck {
   std::uint64_t lost{0};
   std::uint64_t reordered{0};
 
   [[nodiscard]] bool seen() const { return expected_ != nothing; }
-  /// A number as this machine, which is little-endian, reads it.
-  void note(std::uint32_t raw) {
-    if (raw == expected_)
-      expected_ += step;
-    else
-      note_other(raw);
-  }
+  /// Reads the header and the number of each frame. Returns the bytes of all.
+  std::uint64_t look_at(std::span<const net::RxFrame> frames);
 
  private:
-  static constexpr std::uint64_t step = bsp::byteswap(std::uint32_t{1});
+  static constexpr std::uint64_t step = std::uint64_t{bsp::byteswap(std::uint32_t{1})} << 16;
   static constexpr std::uint64_t nothing = UINT64_MAX;
-  void note_other(std::uint32_t raw);
-  std::uint64_t expected_{nothing}; ///< the number before it and a step; above 32 bits if its last byte wrapped
+  std::uint64_t look_at_other(const net::RxFrame& frame);
+  void note(std::uint32_t raw);
+  std::uint64_t expected_{nothing}; ///< the word of the last frame and a step; the upper 16 bits are no part of it
 };
 
 /// One run of a benchmark.

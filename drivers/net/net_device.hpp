@@ -52,21 +52,22 @@ enum class Gso : std::uint8_t {
 
 /// A received frame, Ethernet header first, without virtio header and FCS.
 struct RxFrame {
-  Segment first;             ///< the frame's first bytes; all of them unless it came in several buffers
-  std::uint64_t handle{0};   ///< the driver's; not for the consumer
-  std::uint16_t headroom{0}; ///< of a TxRequest that sends the frame on from where it lies
+  Segment first;           ///< the frame's first bytes; all of them unless it came in several buffers
+  std::uint64_t handle{0}; ///< the driver's; not for the consumer
   std::uint16_t more_count{0};
   std::uint16_t coalesced_segments{0}; ///< with RSC_EXT: how many segments the device merged; 0 if it does not say
-  std::uint16_t duplicate_acks{0};     ///< likewise: duplicate ACKs it merged
+  std::uint8_t headroom{0};            ///< of a TxRequest that sends the frame on from where it lies
+  std::uint8_t hash_report{0}; ///< with HASH_REPORT: what `hash` was computed over (5.1.6.4.5); 0: there is none
   Checksum checksum{Checksum::none};
   Gso gso{Gso::none};
-  std::uint16_t csum_start{0};  ///< with partial: where summing starts, in bytes from the frame's start
-  std::uint16_t csum_offset{0}; ///< with partial: where the sum goes, from csum_start
-  std::uint16_t gso_size{0};    ///< with gso: payload bytes of one segment; 0 if the device did not say
-  std::uint32_t hash{0};
-  std::uint8_t hash_report{0}; ///< with HASH_REPORT: what `hash` was computed over (5.1.6.4.5); 0: there is none
-  bool ecn{false};             ///< with gso tcp4 or tcp6: congestion was signalled in it
-  const Segment* more_segments{nullptr}; ///< meaningless unless more_count says that there are any
+  // What follows means something only if one of these says so.
+  std::uint16_t csum_start{0};           ///< with partial: where summing starts, in bytes from the frame's start
+  std::uint16_t csum_offset{0};          ///< with partial: where the sum goes, from csum_start
+  std::uint16_t gso_size{0};             ///< with gso: payload bytes of one segment; 0 if the device did not say
+  bool ecn{false};                       ///< with gso tcp4 or tcp6: congestion was signalled in it
+  std::uint16_t duplicate_acks{0};       ///< with coalesced_segments: duplicate ACKs that the device merged
+  std::uint32_t hash{0};                 ///< with hash_report
+  const Segment* more_segments{nullptr}; ///< with more_count
 
   /// The rest of a frame that came in several buffers.
   [[nodiscard]] std::span<const Segment> more() const {

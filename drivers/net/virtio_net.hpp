@@ -297,13 +297,13 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   }
   [[nodiscard]] bool post_buffer(std::uint16_t buffer);
   void post_all_buffers();
-  template <class Ring> [[nodiscard]] std::size_t receive_from(Ring& ring, RxFrame* out, std::size_t most);
   /// Whether buffers can be taken: while the consumer holds all segment blocks, only those of a frame that has one.
   [[nodiscard]] bool can_receive() const { return !mergeable_ || free_block_count_ + assembly_.missing != 0; }
   template <class Ring>
-  [[nodiscard]] std::size_t receive_plain(Ring& ring, std::span<RxFrame> out, std::optional<FrameKind>& kind);
-  template <class Ring>
-  [[nodiscard]] bool receive_any(Ring& ring, const std::optional<FrameKind>& kind, RxFrame& out, std::size_t& frames,
+  [[nodiscard]] std::size_t receive_plain(Ring& ring, RxFrame* out, std::size_t most, std::optional<FrameKind>& kind);
+  [[nodiscard]] std::size_t receive_some(std::span<RxFrame> out, std::optional<FrameKind>& kind);
+  [[nodiscard]] std::size_t receive_rest(std::span<RxFrame> out, std::size_t plain, std::optional<FrameKind> kind);
+  [[nodiscard]] bool receive_any(const std::optional<FrameKind>& kind, RxFrame& out, std::size_t& frames,
                                  bool& unsettled);
   void settle_receive();
   [[nodiscard]] bool take_buffer(const virtio::Used& used, const std::optional<FrameKind>& kind, RxFrame& out);
@@ -361,7 +361,8 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   bsp::DmaBuffer rx_memory_;  ///< the receive budget
   ControlQueue control_;
   bsp::DmaBuffer announcement_;
-  std::size_t rx_buffer_bytes_{small_buffer_bytes};
+  std::size_t rx_buffer_bytes_{small_buffer_bytes};      ///< a multiple of 64
+  std::size_t rx_stride_{0};                             ///< from one buffer to the next
   std::size_t rx_frame_limit_{0};                        ///< the longest frame that is delivered
   std::uint16_t rx_buffer_count_{0};                     ///< buffers that rx_memory_ is divided into
   std::span<BufferOwner> rx_owners_;                     ///< by buffer

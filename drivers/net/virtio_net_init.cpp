@@ -203,9 +203,12 @@ Result<void> VirtioNet::allocate() {
     bsp::DmaBuffer headers = TRY(arena.allocate(limit * header_room, 64));
     bsp::DmaBuffer tables = TRY(arena.allocate(table_bytes(limit), 64));
     const std::size_t buffer_bytes = wanted_buffer_bytes();
-    rx_memory_ =
-        TRY(arena.allocate(std::min<std::size_t>(limit, receive_budget() / buffer_bytes) * buffer_bytes, 4096));
+    // An odd number of cache lines from one to the next: else all the headers, which is what everybody looks at, would
+    // compete for the few sets of a cache that lines a power of two apart can lie in.
+    const std::size_t stride = buffer_bytes | 64;
+    rx_memory_ = TRY(arena.allocate(std::min<std::size_t>(limit, receive_budget() / buffer_bytes) * stride, 4096));
     rx_buffer_bytes_ = buffer_bytes;
+    rx_stride_ = stride;
     tx_headers_ = std::move(headers);
     tables_ = std::move(tables);
     carve_tables(limit);
@@ -232,6 +235,7 @@ void VirtioNet::carve_tables(std::size_t limit) {
   carve(rx_starts_, limit);
   carve(rx_owners_, limit);
   carve(free_blocks_, segment_blocks);
+  std::ranges::fill(rx_starts_, rx_memory_.data()); // receive_plain() looks before it checks
   for (std::uint8_t block = 0; block < segment_blocks; block++)
     free_blocks_[free_block_count_++] = block;
 }
@@ -253,7 +257,7 @@ Result<void> VirtioNet::set_up_queue(Queue& queue, std::uint16_t index) {
 }
 
 void VirtioNet::choose_receive_buffers() {
-  const std::size_t fitting = std::min(rx_owners_.size(), rx_memory_.size() / rx_buffer_bytes_);
+  const std::size_t fitting = std::min(rx_owners_.size(), rx_memory_.size() / rx_stride_);
   rx_buffer_count_ = static_cast<std::uint16_t>(fitting);
   rx_frame_limit_ = mergeable_ ? std::max(virtio_net::max_gso_frame, max_frame_size(UINT16_MAX, true))
                                : rx_buffer_bytes_ - header_size_;

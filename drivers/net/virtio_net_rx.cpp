@@ -27,6 +27,12 @@ struct HeaderWords {
 static_assert(sizeof(HeaderWords) == sizeof(Header) && offsetof(Header, flags) == 0 &&
               offsetof(Header, gso_type) == 1 && offsetof(Header, num_buffers) == offsetof(HeaderWords, num_buffers));
 
+/// Of a plain frame all fields are zero that say whether others mean something, but for the headroom among them.
+constexpr std::size_t plain_from = offsetof(RxFrame, more_count);
+static_assert(plain_from % alignof(RxFrame) == 0 &&
+              offsetof(RxFrame, csum_start) == plain_from + sizeof(std::uint64_t) &&
+              std::endian::native == std::endian::little && Checksum::none == Checksum{} && Gso::none == Gso{});
+
 void count_one(std::atomic<std::uint64_t>& counter) {
   // A single writer: load and store is enough, and cheaper than an atomic addition.
   counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -59,7 +65,7 @@ void VirtioNet::handle_interrupt() {
 // ---------------------------------------------------------------------------------------------
 
 bool VirtioNet::post_buffer(std::uint16_t buffer) {
-  const std::size_t offset = buffer * rx_buffer_bytes_;
+  const std::size_t offset = buffer * rx_stride_;
   const bsp::BusAddress start = rx_memory_.bus(offset);
   const auto length = static_cast<std::uint32_t>(rx_buffer_bytes_);
   bsp::sync_for_device(rx_memory_.bytes().subspan(offset, length));
@@ -92,7 +98,7 @@ bool VirtioNet::reject(std::uint64_t NetStats::*cause) {
 }
 
 /// The rest of what the header says, each field once. False if it cannot be, its cause counted.
-bool VirtioNet::read_header(const std::byte* start, const FrameKind& kind, RxFrame& frame) {
+[[gnu::cold]] bool VirtioNet::read_header(const std::byte* start, const FrameKind& kind, RxFrame& frame) {
   const auto& header = *reinterpret_cast<const Header*>(start);
   const auto flags = static_cast<std::uint8_t>(kind.flags_type); // unknown bits are ignored (5.1.6.4.2)
   const auto type = static_cast<std::uint8_t>(kind.flags_type >> 8);
@@ -131,7 +137,7 @@ bool VirtioNet::read_header(const std::byte* start, const FrameKind& kind, RxFra
 }
 
 /// The checks that need the whole frame. False if it is not to be delivered, its cause counted.
-bool VirtioNet::finish_frame(RxFrame& frame) {
+[[gnu::cold]] bool VirtioNet::finish_frame(RxFrame& frame) {
   const std::uint32_t length = frame.length();
   if (length < ethernet_header_size) return reject(&NetStats::rx_frame_short);
   if (length > rx_frame_limit_) return reject(&NetStats::rx_frame_long);
@@ -144,13 +150,13 @@ bool VirtioNet::finish_frame(RxFrame& frame) {
 }
 
 /// The first buffer of a frame, which holds its header; `kind` is what was read of it before, if it was.
-bool VirtioNet::start_frame(std::uint16_t buffer, std::uint32_t length, const std::optional<FrameKind>& kind,
-                            RxFrame& out) {
-  std::byte* const start = rx_memory_.data() + buffer * rx_buffer_bytes_;
+[[gnu::cold]] bool VirtioNet::start_frame(std::uint16_t buffer, std::uint32_t length,
+                                          const std::optional<FrameKind>& kind, RxFrame& out) {
+  std::byte* const start = rx_memory_.data() + buffer * rx_stride_;
   bsp::sync_for_cpu({start, length});
   out = RxFrame{};
-  out.first = {start + header_size_, rx_memory_.bus(buffer * rx_buffer_bytes_ + header_size_), length - header_size_};
-  out.headroom = header_size_; // its own header's bytes are read by then
+  out.first = {start + header_size_, rx_memory_.bus(buffer * rx_stride_ + header_size_), length - header_size_};
+  out.headroom = static_cast<std::uint8_t>(header_size_); // its own header's bytes are read by then
   const auto& header = *reinterpret_cast<const HeaderWords*>(start);
   const FrameKind head =
       kind ? *kind : FrameKind{header.flags_type.load(), mergeable_ ? header.num_buffers.load() : std::uint16_t{1}};
@@ -179,12 +185,12 @@ bool VirtioNet::start_frame(std::uint16_t buffer, std::uint32_t length, const st
 }
 
 /// One more buffer of the frame in assembly_; true once it is whole and fine.
-bool VirtioNet::continue_frame(std::uint16_t buffer, std::uint32_t length, RxFrame& out) {
+[[gnu::cold]] bool VirtioNet::continue_frame(std::uint16_t buffer, std::uint32_t length, RxFrame& out) {
   assembly_.missing--;
   if (assembly_.block == nullptr) return false; // being dropped
-  std::byte* const start = rx_memory_.data() + buffer * rx_buffer_bytes_;
+  std::byte* const start = rx_memory_.data() + buffer * rx_stride_;
   bsp::sync_for_cpu({start, length});
-  assembly_.block->segments[assembly_.count++] = {start, rx_memory_.bus(buffer * rx_buffer_bytes_), length};
+  assembly_.block->segments[assembly_.count++] = {start, rx_memory_.bus(buffer * rx_stride_), length};
   rx_owners_[buffer] = BufferOwner::consumer;
   if (assembly_.missing != 0) return false;
   assembly_.frame.set_more({assembly_.block->segments.data(), assembly_.count});
@@ -198,7 +204,7 @@ bool VirtioNet::continue_frame(std::uint16_t buffer, std::uint32_t length, RxFra
 }
 
 /// Forgets a frame that is not whole; its buffers are nobody's then.
-void VirtioNet::drop_assembly() {
+[[gnu::cold]] void VirtioNet::drop_assembly() {
   if (assembly_.block != nullptr) {
     rx_owners_[buffer_at(assembly_.frame.first.data)] = BufferOwner::nobody;
     for (std::uint16_t i = 0; i < assembly_.count; i++)
@@ -209,12 +215,11 @@ void VirtioNet::drop_assembly() {
 }
 
 std::size_t VirtioNet::buffer_at(const std::byte* data) const {
-  return (reinterpret_cast<std::uintptr_t>(data) - reinterpret_cast<std::uintptr_t>(rx_memory_.data())) /
-         rx_buffer_bytes_;
+  return (reinterpret_cast<std::uintptr_t>(data) - reinterpret_cast<std::uintptr_t>(rx_memory_.data())) / rx_stride_;
 }
 
 /// True if the used buffer completes a frame, which is in `out` then. The buffer is nobody's unless a frame holds it.
-bool VirtioNet::take_buffer(const Used& used, const std::optional<FrameKind>& kind, RxFrame& out) {
+[[gnu::cold]] bool VirtioNet::take_buffer(const Used& used, const std::optional<FrameKind>& kind, RxFrame& out) {
   const auto buffer = static_cast<std::uint16_t>(buffer_at(rx_starts_[used.token]));
   rx_owners_[buffer] = BufferOwner::nobody;
   const bool first = assembly_.missing == 0;
@@ -231,47 +236,42 @@ bool VirtioNet::take_buffer(const Used& used, const std::optional<FrameKind>& ki
 /// What most frames are: one buffer, and nothing in the header. Stops before the first that is anything else; if its
 /// header said so, `kind` holds what was read of it.
 template <class Ring>
-[[gnu::always_inline]] inline std::size_t VirtioNet::receive_plain(Ring& ring, std::span<RxFrame> out,
-                                                                   std::optional<FrameKind>& kind) {
+[[gnu::noinline]] std::size_t VirtioNet::receive_plain(Ring& ring, RxFrame* out, std::size_t most,
+                                                       std::optional<FrameKind>& kind) {
   if (header_size_ == virtio_net::hash_header_size || assembly_.missing != 0 || !can_receive()) return 0;
   std::byte* const* const starts = rx_starts_.data();
   const std::uint64_t to_bus = raw(rx_memory_.bus()) - reinterpret_cast<std::uintptr_t>(rx_memory_.data());
   const std::size_t header_size = header_size_;
   // What is longer than its buffer is too long for this, too.
   const std::size_t room = std::min(rx_frame_limit_, rx_buffer_bytes_ - header_size) - ethernet_header_size;
-  const bool mergeable = mergeable_;
+  // Without MRG_RXBUF the field may be anything, and may be no field.
+  const std::uint64_t number_mask = mergeable_ ? UINT16_MAX : 0;
   const std::uint64_t handles = rx_handle_base_;
-  const std::uint64_t headroom = header_size;
-  RxFrame* frame = out.data();
+  const std::uint64_t headroom = std::uint64_t{header_size} << 8 * (offsetof(RxFrame, headroom) - plain_from);
+  RxFrame* frame = out;
   std::uint64_t bytes = 0;
-  auto batch = ring.template begin_take<true>(out.size());
+  auto batch = ring.template begin_take<true>(most);
   while (batch.next()) {
     const std::uint64_t used_length = batch.length();
     const std::size_t length = used_length - header_size;
-    if (length - ethernet_header_size > room) break; // also if it is shorter than that
-    std::byte* const start = starts[batch.token()];
-    bsp::sync_for_cpu({start, used_length});
+    const std::uint64_t bad_length = length - ethernet_header_size > room ? 1 : 0; // also if it is shorter than that
+    std::byte* const start = starts[batch.token()];                                // of some buffer at least
+    bsp::sync_for_cpu({start, rx_buffer_bytes_});
     const auto& header = *reinterpret_cast<const HeaderWords*>(start);
     const std::uint64_t flags_type = header.flags_type.load_wide();
-    const std::uint64_t number = mergeable ? header.num_buffers.load_wide() : 1;
-    if (flags_type != 0 || number != 1) {
-      kind = {static_cast<std::uint16_t>(flags_type), static_cast<std::uint16_t>(number)};
+    const std::uint64_t others = (header.num_buffers.load_wide() - 1) & number_mask;
+    if ((batch.wrong() | bad_length | flags_type | others) != 0) { // one branch for all
+      if ((batch.wrong() | bad_length) == 0)
+        kind = {static_cast<std::uint16_t>(flags_type), static_cast<std::uint16_t>(others + 1)};
       break;
     }
     frame->first.data = start + header_size;
     frame->first.bus = bsp::BusAddress{reinterpret_cast<std::uintptr_t>(start + header_size) + to_bus};
     frame->first.length = static_cast<std::uint32_t>(length);
     frame->handle = handles + batch.token();
-    // Nothing more is known of it: all that lies between handle and more_segments is zero, but for the headroom, which
-    // comes first. GCC 12 does not merge these stores by itself.
-    constexpr std::size_t known = offsetof(RxFrame, headroom);
-    constexpr std::size_t beside = known + sizeof headroom;
-    static_assert(known % alignof(RxFrame) == 0 && beside % alignof(RxFrame) == 0 &&
-                  std::endian::native == std::endian::little && Checksum::none == Checksum{} && Gso::none == Gso{});
-    auto* const fields = reinterpret_cast<std::byte*>(frame);
-    std::memcpy(__builtin_assume_aligned(fields + known, alignof(RxFrame)), &headroom, sizeof headroom);
-    std::memset(__builtin_assume_aligned(fields + beside, alignof(RxFrame)), 0,
-                offsetof(RxFrame, more_segments) - beside);
+    // Nothing more is known of it. GCC 12 does not merge these stores by itself.
+    std::memcpy(__builtin_assume_aligned(reinterpret_cast<std::byte*>(frame) + plain_from, alignof(RxFrame)), &headroom,
+                sizeof headroom);
     batch.take();
     frame++;
     bytes += length;
@@ -282,13 +282,16 @@ template <class Ring>
   return count;
 }
 
+inline std::size_t VirtioNet::receive_some(std::span<RxFrame> out, std::optional<FrameKind>& kind) {
+  return rx_.ring.visit([&](auto& ring) { return receive_plain(ring, out.data(), out.size(), kind); });
+}
+
 /// One used buffer of any kind. False if that was the last for now; `frames` counts what it completes, `unsettled` says
 /// that settle_receive() has to look.
-template <class Ring>
-[[gnu::noinline]] bool VirtioNet::receive_any(Ring& ring, const std::optional<FrameKind>& kind, RxFrame& out,
-                                              std::size_t& frames, bool& unsettled) {
+[[gnu::cold]] bool VirtioNet::receive_any(const std::optional<FrameKind>& kind, RxFrame& out, std::size_t& frames,
+                                          bool& unsettled) {
   Used used;
-  if (!can_receive() || ring.take_used({&used, 1}) == 0) {
+  if (!can_receive() || rx_.ring.take_used({&used, 1}) == 0) {
     unsettled = true;
     return false;
   }
@@ -299,26 +302,27 @@ template <class Ring>
   return state_ == State::live;
 }
 
-template <class Ring>
-[[gnu::noinline]] std::size_t VirtioNet::receive_from(Ring& ring, RxFrame* out, std::size_t most) {
-  std::size_t frames = 0;
+/// What is behind `plain` frames taken, if they are not all that was wanted.
+[[gnu::cold]] std::size_t VirtioNet::receive_rest(std::span<RxFrame> out, std::size_t plain,
+                                                  std::optional<FrameKind> kind) {
+  std::size_t frames = plain;
   std::size_t others = 0;
   bool unsettled = false;
-  for (;;) {
-    std::optional<FrameKind> kind;
-    const std::size_t plain = receive_plain(ring, {out + frames, most - frames}, kind);
+  while (frames != out.size() && rx_.ring.used_pending()) {
+    // With plain ones before it and of no kind, that was the end of the ring. Else bounded by the ring: a device that
+    // keeps on giving bad entries does not keep us here.
+    if ((plain == 0 || kind) && (++others > rx_.ring.size() || !receive_any(kind, out[frames], frames, unsettled)))
+      break;
+    kind.reset();
+    plain = receive_some(out.subspan(frames), kind);
     frames += plain;
-    if (frames == most || !ring.used_pending()) break;
-    if (plain != 0 && !kind) continue; // that was the end of the ring
-    // Bounded by the ring: a device that keeps on giving bad entries does not keep us here.
-    if (++others > ring.size() || !receive_any(ring, kind, out[frames], frames, unsettled)) break;
   }
   if (unsettled) settle_receive();
   return frames;
 }
 
 /// After what was no frame: rejected buffers go straight back.
-[[gnu::noinline]] void VirtioNet::settle_receive() {
+[[gnu::cold]] void VirtioNet::settle_receive() {
   if (rx_.ring.broken() && state_ == State::live) note_fault(rx_);
   if (state_ == State::live) {
     post_all_buffers();
@@ -332,7 +336,10 @@ template <class Ring>
 std::size_t VirtioNet::receive(std::span<RxFrame> out) {
   stats_.polls++;
   if (state_ != State::live) return 0;
-  return rx_.ring.visit([&](auto& ring) { return receive_from(ring, out.data(), out.size()); });
+  std::optional<FrameKind> kind;
+  const std::size_t plain = receive_some(out, kind);
+  if (plain == out.size() || !rx_.ring.used_pending()) return plain;
+  return receive_rest(out, plain, kind);
 }
 
 // ---- frames back
@@ -343,7 +350,7 @@ bool VirtioNet::keeps_chain(const RxFrame& frame) const {
   return rx_.ring.is_kept(frame.handle - rx_handle_base_);
 }
 
-void VirtioNet::give_back(std::size_t buffer, BufferOwner owner) {
+[[gnu::cold]] void VirtioNet::give_back(std::size_t buffer, BufferOwner owner) {
   if (buffer >= rx_buffer_count_ || rx_owners_[buffer] != owner)
     PANIC("net: a frame was released that was not received");
   rx_owners_[buffer] = BufferOwner::nobody;
@@ -377,7 +384,7 @@ template <class Ring>
   return ring.end_add_again(batch);
 }
 
-void VirtioNet::release_one(const RxFrame& frame) {
+[[gnu::cold]] void VirtioNet::release_one(const RxFrame& frame) {
   const std::size_t buffer = buffer_at(frame.first.data);
   if (keeps_chain(frame)) { // only while the device is not live: its chain ends with the ring
     give_back(buffer, BufferOwner::chain);

@@ -244,7 +244,7 @@ template <class Ring> inline std::size_t VirtioNet::reclaim_plain(Ring& ring, Tx
   const TxSlot* const slots = tx_slots_.data();
   std::uint64_t bytes = 0;
   auto batch = ring.template begin_take<false>(announcement_in_flight_ ? 0 : most);
-  while (batch.next()) {
+  while (batch.next() && batch.wrong() == 0) {
     const TxSlot& slot = slots[batch.token()];
     *out++ = {slot.cookie, true};
     bytes += slot.bytes;

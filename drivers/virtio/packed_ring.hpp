@@ -140,13 +140,19 @@ class PackedRing {
   template <bool keep> class Taking {
    public:
     [[nodiscard]] [[gnu::always_inline]] bool next() {
-      if (descriptor_ == stop_ || (descriptor_->flags.load_wide() & packed::desc_both) != lap_) return false;
-      bsp::barrier::after_used_index(); // 2.8.22: the flags before the rest of the descriptor
-      token_ = descriptor_->id.load_wide();
-      return token_ < size_ && shadow_[token_].count == 1;
+      if (descriptor_ == stop_) return false;
+      // One load takes the flags and what they vouch for (2.8.22), of one moment.
+      rest_ = descriptor_->len_id_flags.load();
+      if ((rest_ & both) != lap_) return false;
+      bsp::barrier::after_used_index(); // the descriptor before the buffer
+      token_ = rest_ << 16 >> 48;
+      return token_ < size_;
+    }
+    [[nodiscard]] [[gnu::always_inline]] std::uint64_t wrong() const {
+      return bsp::in_register(shadow_[token_].count) ^ 1;
     }
     [[nodiscard]] [[gnu::always_inline]] std::size_t token() const { return token_; }
-    [[nodiscard]] [[gnu::always_inline]] std::uint64_t length() const { return descriptor_->len.load_wide(); }
+    [[nodiscard]] [[gnu::always_inline]] std::uint64_t length() const { return rest_ << 32 >> 32; }
     [[gnu::always_inline]] void take() {
       ChainState& buffer = shadow_[token_];
       buffer.count = keep ? ChainState::kept : std::uint16_t{0};
@@ -159,21 +165,23 @@ class PackedRing {
 
    private:
     friend PackedRing;
+    static constexpr std::uint64_t both = std::uint64_t{packed::desc_both} << 48;
     ChainState* shadow_;
     std::size_t size_;
-    std::size_t lap_; ///< the flags of a used descriptor
+    std::uint64_t lap_;  ///< the flags of a used descriptor, where it has them
+    std::uint64_t rest_; ///< of the descriptor: what follows its address
     std::size_t token_;
     std::size_t free_id_;
-    const packed::Descriptor* start_;
-    const packed::Descriptor* descriptor_;
-    const packed::Descriptor* stop_;
+    const packed::DescriptorWords* start_;
+    const packed::DescriptorWords* descriptor_;
+    const packed::DescriptorWords* stop_;
   };
   template <bool keep> [[nodiscard]] [[gnu::always_inline]] Taking<keep> begin_take(std::size_t most) {
-    const packed::Descriptor* const start = descriptors_ + used_.slot;
+    const packed::DescriptorWords* const start = words() + used_.slot;
     Taking<keep> batch;
     batch.shadow_ = shadow_;
     batch.size_ = size_;
-    batch.lap_ = bsp::in_register(used_.flags);
+    batch.lap_ = std::uint64_t{used_.flags} << 48;
     batch.free_id_ = bsp::in_register(free_id_);
     batch.start_ = batch.descriptor_ = start;
     batch.stop_ = start + (broken() || in_order_

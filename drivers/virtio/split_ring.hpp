@@ -193,11 +193,16 @@ class SplitRing {
   /// wait for add_again().
   template <bool keep> class Taking {
    public:
-    /// Looks at the next one. False also before whatever take_used() may have to complain about.
+    /// Looks at the next one. False also before one that names no chain at all.
     [[nodiscard]] [[gnu::always_inline]] bool next() {
       if (element_ == stop_) return false;
       token_ = element_->id.load_wide();
-      return token_ < size_ && shadow_[token_].count == 1;
+      return token_ < size_;
+    }
+    /// Not 0 if take_used() may have to complain about it, or its chain is longer: then it is not to be taken here. A
+    /// number, for one branch with whatever else speaks against it.
+    [[nodiscard]] [[gnu::always_inline]] std::uint64_t wrong() const {
+      return bsp::in_register(shadow_[token_].count) ^ 1;
     }
     [[nodiscard]] [[gnu::always_inline]] std::size_t token() const { return token_; }
     /// What the device says it wrote; reads its word, so ask once.
