@@ -260,9 +260,8 @@ template <class Ring>
     const auto& header = *reinterpret_cast<const HeaderWords*>(start);
     const std::uint64_t flags_type = header.flags_type.load_wide();
     const std::uint64_t others = (header.num_buffers.load_wide() - 1) & number_mask;
-    if ((batch.wrong() | bad_length | flags_type | others) != 0) { // one branch for all
-      if ((batch.wrong() | bad_length) == 0)
-        kind = {static_cast<std::uint16_t>(flags_type), static_cast<std::uint16_t>(others + 1)};
+    if ((batch.wrong() | bad_length | flags_type | others) != 0) {                             // one branch for all
+      kind = {static_cast<std::uint16_t>(flags_type), static_cast<std::uint16_t>(others + 1)}; // never read again
       break;
     }
     frame->first.data = start + header_size;

@@ -124,7 +124,10 @@ bool FakeNetDevice::arrive_as(const Bytes& frame, const net::RxFrame& like, std:
   }
   statistics.rx_packets++;
   statistics.rx_bytes += frame.size();
-  arrived_.push_back({frame, {}, piece, like});
+  Bytes buffer(header_size);
+  buffer.insert(buffer.end(), frame.begin(), frame.end());
+  buffer.resize(buffer.size() + 64, 0xa5); // buffers are longer than such frames, and not empty
+  arrived_.push_back({std::move(buffer), frame.size(), {}, piece, like});
   return true;
 }
 
@@ -146,13 +149,12 @@ std::size_t FakeNetDevice::receive(std::span<net::RxFrame> out) {
     const std::uint16_t buffer = next_buffer_++;
     Arrived& frame = handed_out_[buffer] = std::move(arrived_.front());
     arrived_.pop_front();
-    auto* const bytes = reinterpret_cast<std::byte*>(frame.bytes.data());
-    for (std::size_t at = frame.first; at < frame.bytes.size(); at += frame.first)
-      frame.more.push_back(
-          {bytes + at, {}, static_cast<std::uint32_t>(std::min(frame.first, frame.bytes.size() - at))});
+    auto* const bytes = reinterpret_cast<std::byte*>(frame.buffer.data()) + header_size;
+    for (std::size_t at = frame.first; at < frame.size; at += frame.first)
+      frame.more.push_back({bytes + at, {}, static_cast<std::uint32_t>(std::min(frame.first, frame.size - at))});
     net::RxFrame& handle = out[count++] = frame.like;
     handle.first = {bytes, bsp::BusAddress{0x5000'0000 + buffer * 0x1'0000ULL},
-                    static_cast<std::uint32_t>(std::min(frame.first, frame.bytes.size()))};
+                    static_cast<std::uint32_t>(std::min(frame.first, frame.size))};
     handle.set_more(frame.more);
     handle.handle = buffer;
   }

@@ -101,6 +101,7 @@ class FakeNetDevice final : public net::NetDevice {
   std::uint16_t mtu_limit{1500};
   std::size_t tx_ring{256};
   std::size_t rx_ring{256};
+  std::size_t header_size{12}; ///< what the device's header takes of a receive buffer, before the frame
   Completes completes{Completes::at_once};
   bool reset_fails{false};
   bool is_usable{true};
@@ -162,7 +163,8 @@ class FakeNetDevice final : public net::NetDevice {
 
  private:
   struct Arrived {
-    Bytes bytes;
+    Bytes buffer;
+    std::size_t size; ///< of the frame in it
     std::vector<net::Segment> more;
     std::size_t first;
     net::RxFrame like;

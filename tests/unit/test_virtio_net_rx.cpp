@@ -159,20 +159,24 @@ TEST(VirtioNetRx, DropsAndCountsSegmentedFramesThatWereNotNegotiated) {
 
 // proves: ROB-09
 TEST(VirtioNetRx, ReadsNoByteOfTheHeaderTwice) {
-  CHECK(deliver(frame(60)));
-  fake_bus().log_enabled = fake_bus().log_shared = true;
-  const auto areas = rings[0].areas();
-  LONGS_EQUAL(1, received().size());
-  std::vector<std::uintptr_t> seen;
-  const auto ring_start = reinterpret_cast<std::uintptr_t>(memory.at(areas.descriptors, 1));
-  const std::uintptr_t ring_end = reinterpret_cast<std::uintptr_t>(memory.at(areas.used, 1)) + 70;
-  for (const test::Event& event : fake_bus().log) {
-    if (event.kind != test::Event::Kind::shared_load) continue;
-    if (event.address >= ring_start && event.address < ring_end) continue;
-    CHECK(std::ranges::find(seen, event.address) == seen.end());
-    seen.push_back(event.address);
+  for (const std::size_t size : {60, 13}) { // the second one is no frame
+    CHECK(deliver(frame(size)));
+    fake_bus().log.clear();
+    fake_bus().log_enabled = fake_bus().log_shared = true;
+    const auto areas = rings[0].areas();
+    LONGS_EQUAL(size == 60, received().size());
+    fake_bus().log_enabled = fake_bus().log_shared = false;
+    std::vector<std::uintptr_t> seen;
+    const auto ring_start = reinterpret_cast<std::uintptr_t>(memory.at(areas.descriptors, 1));
+    const std::uintptr_t ring_end = reinterpret_cast<std::uintptr_t>(memory.at(areas.used, 1)) + 70;
+    for (const test::Event& event : fake_bus().log) {
+      if (event.kind != test::Event::Kind::shared_load) continue;
+      if (event.address >= ring_start && event.address < ring_end) continue;
+      CHECK(std::ranges::find(seen, event.address) == seen.end());
+      seen.push_back(event.address);
+    }
+    LONGS_EQUAL(2, seen.size()); // flags and gso_type, both 0; and num_buffers, whatever it is: nothing else counts
   }
-  LONGS_EQUAL(2, seen.size()); // flags and gso_type, both 0; and num_buffers, whatever it is: nothing else counts
 }
 
 // proves: ROB-32
