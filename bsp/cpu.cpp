@@ -23,17 +23,14 @@ void enable_interrupts() {
 }
 
 void wait_for_interrupt(Deadline until) {
-  if (until.ticks() != UINT64_MAX) {
-    // Setting the timer is a call to the firmware, and on an emulator a stir in its main loop: an alarm that is to come
-    // anyway is left to wake this hart too soon, which costs less than a new one for each sleep.
-    std::uint64_t& alarm = this_hart().alarm;
-    if (alarm > until.ticks() || alarm <= clock::now_ticks()) {
-      alarm = until.ticks();
-      sbi::set_timer(alarm);
-    }
+  HartContext& hart = this_hart();
+  // Setting the timer is a call to the firmware, and on an emulator a stir in its main loop: an alarm that is to come
+  // anyway is left to wake this hart too soon, which costs less than a new one for each sleep.
+  if (until.ticks() < hart.alarm - 1) {
+    hart.alarm = until.ticks();
+    sbi::set_timer(hart.alarm);
     csr::set<csr::Csr::sie>(csr::sie_timer);
   }
-  HartContext& hart = this_hart();
   hart.idles++;
   if (hart.counts) {
     const std::uint64_t before = csr::read<csr::Csr::instret>();

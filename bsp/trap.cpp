@@ -4,6 +4,7 @@
 
 #include "bsp/crash_test.hpp"
 #include "bsp/csr.hpp"
+#include "bsp/hart.hpp"
 #include "bsp/panic.hpp"
 
 namespace bsp::trap {
@@ -40,6 +41,7 @@ extern "C" void trap_interrupt(std::uint64_t cause) {
     return;
   case timer_interrupt:
     csr::clear<csr::Csr::sie>(csr::sie_timer);
+    this_hart().alarm = 0;
     return;
 #ifdef NETBSP_TEST_COMMANDS
   case software_interrupt:

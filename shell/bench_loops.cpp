@@ -64,7 +64,7 @@ bool TxLoop::run() {
   bench_.service.expect_completions(true);
   while (true) {
     // After Ctrl-C nothing sleeps, so nothing else would repeat a lost notification.
-    if (!running) static_cast<void>(bench_.service.prepare_idle());
+    if (!running) bench_.service.repeat_notifications();
     bool blocked = false;
     for (std::size_t round = 0; round < round_batches; round++) {
       const bool rest = collect();
@@ -360,7 +360,7 @@ void EchoLoop::drain() {
   for (; unsent_ != 0; unsent_--)
     finish(before_head(unsent_), 1);
   while (held_ != 0 && !end.expired() && bench_.device.usable()) {
-    static_cast<void>(bench_.service.prepare_idle()); // for a lost notification
+    bench_.service.repeat_notifications();
     static_cast<void>(bench_.serve(true, end));
     collect();
   }

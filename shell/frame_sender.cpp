@@ -20,7 +20,7 @@ SendOutcome FrameSender::run(const SendPlan& plan) {
   bool running = true;
   while (true) {
     // After Ctrl-C wait() does not sleep, so it would not repeat a lost notification either.
-    if (!running) static_cast<void>(service_.prepare_idle());
+    if (!running) service_.repeat_notifications();
     bool progress = collect();
     const bool more = running && submitted_ < plan.count;
     const bool paced = more && !due_.expired();

@@ -63,13 +63,17 @@ bsp::Deadline NetService::next_wake() const {
 }
 
 bool NetService::prepare_idle() {
-  const bsp::cpu::InterruptGuard guard; // one between the request and the look would be taken for none
   bool pending = false;
   for (net::NetDevice* device : interfaces_) {
     // Every interface is asked: each has its own notifications to enable and to repeat.
     if (device->prepare_idle(completions_expected_)) pending = true;
   }
   return pending;
+}
+
+void NetService::repeat_notifications() {
+  const bsp::cpu::InterruptGuard guard; // one between the request and the look would be taken for none
+  static_cast<void>(prepare_idle());
 }
 
 void NetService::start_capture(net::NetDevice& device, const Filter& filter) {

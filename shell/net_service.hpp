@@ -36,6 +36,8 @@ class NetService final : public Background {
   void poll() override;
   [[nodiscard]] bsp::Deadline next_wake() const override;
   [[nodiscard]] bool prepare_idle() override;
+  /// What prepare_idle() does about notifications that were lost, for who waits without sleeping.
+  void repeat_notifications();
 
   /// Forgets what was captured before and records frames of `device` from now on.
   void start_capture(net::NetDevice& device, const Filter& filter);
