@@ -219,6 +219,9 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   [[nodiscard]] OfferLimits read_offer_limits(virtio::FeatureSet offered) const;
   [[nodiscard]] bool mtu_is_usable(std::uint16_t mtu, virtio::FeatureSet wanted);
   [[nodiscard]] bool holds_big_buffers(std::size_t frame_size) const;
+  [[nodiscard]] static bool fits_small_buffer(std::size_t frame_size) {
+    return virtio_net::hash_header_size + frame_size <= small_buffer_bytes;
+  }
   [[nodiscard]] std::size_t wanted_buffer_bytes() const;
   [[nodiscard]] std::uint16_t largest_mtu() const;
   [[nodiscard]] std::uint16_t ring_capacity() const;

@@ -236,6 +236,11 @@ class VirtioNetTest : public Utest {
   [[nodiscard]] FeatureSet offered() const { return FeatureSet{device->offered}; }
   void offer(Feature feature) { offer(FeatureSet{feature}); }
   void offer(FeatureSet features) { device->offered |= is_legacy() ? features.word(0) : features.bits(); }
+  /// MRG_RXBUF, and what it is needed for: frames that are longer than a buffer.
+  void offer_merging() {
+    offer({Feature::net_mrg_rxbuf, Feature::net_mtu});
+    device->set_config16(10, 9000);
+  }
   void withhold(Feature feature) { device->offered &= ~FeatureSet{feature}.bits(); }
 
   // ---- interrupts ----

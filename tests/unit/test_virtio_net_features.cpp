@@ -105,6 +105,15 @@ FeatureSet closed(FeatureSet features) {
   return features;
 }
 
+/// Of what a device with an MTU of 1500 offers.
+FeatureSet chosen(FeatureSet features, bool legacy = false) {
+  constexpr FeatureSet large{Feature::net_guest_tso4, Feature::net_guest_tso6, Feature::net_guest_ufo,
+                             Feature::net_guest_uso4, Feature::net_guest_uso6};
+  features = closed(features);
+  if (!legacy && (features & large) == FeatureSet{}) features.remove(Feature::net_mrg_rxbuf);
+  return features;
+}
+
 /// `feature` and just enough of what it needs, `chosen` among it where it is one of several.
 FeatureSet with_needs(Feature feature, Feature chosen) {
   FeatureSet all{feature};
@@ -182,7 +191,7 @@ TEST(VirtioNetFeatures, JudgesEachBitByItself) {
   for (unsigned bit = 0; bit < 64; bit++) {
     const FeatureSet alone{std::uint64_t{1} << bit | FeatureSet{Feature::version_1}.bits()};
     come_up_with(alone.bits());
-    check_accepted(closed(alone & own_features));
+    check_accepted(chosen(alone & own_features));
   }
 }
 
@@ -201,8 +210,31 @@ TEST(VirtioNetFeatures, AcceptsTheLargestClosedSubsetOfAnyOffer) {
     for (const Dependency& dependency : dependencies)
       CHECK(!accepted.has(dependency.feature) || fulfilled(dependency, accepted));
     const FeatureSet own = old ? own_features | FeatureSet{Feature::any_layout} : own_features;
-    check_accepted(closed(own & offered()));
+    check_accepted(chosen(own & offered(), old));
   }
+}
+
+TEST(VirtioNetFeatures, MergesBuffersOnlyForFramesThatAreLongerThanOne) {
+  const std::uint64_t merging = FeatureSet{Feature::net_mrg_rxbuf, Feature::net_mtu}.bits();
+  for (const std::uint16_t mtu : {1500, 2010, 2011, 9000, 65535}) {
+    start_over(Version::modern);
+    device->offered = merging;
+    offer(Feature::version_1);
+    device->set_config16(10, mtu);
+    bring_up();
+    CHECK(device->accepted().has(Feature::net_mtu));
+    CHECK(device->accepted().has(Feature::net_mrg_rxbuf) == (mtu > 2010));
+    if (mtu > 2010) check_traffic();
+  }
+  for (const Feature large : {Feature::net_guest_tso4, Feature::net_guest_tso6, Feature::net_guest_ufo,
+                              Feature::net_guest_uso4, Feature::net_guest_uso6}) {
+    come_up_with(FeatureSet{Feature::net_mrg_rxbuf, Feature::net_guest_csum, large}.bits());
+    CHECK(device->accepted().has(Feature::net_mrg_rxbuf));
+    come_up_with(FeatureSet{Feature::net_mrg_rxbuf, large}.bits()); // which needs GUEST_CSUM
+    CHECK_FALSE(device->accepted().has(Feature::net_mrg_rxbuf));
+  }
+  come_up_with(FeatureSet{Feature::net_mrg_rxbuf}.bits(), Version::legacy); // its header has a field less without
+  CHECK(device->accepted().has(Feature::net_mrg_rxbuf));
 }
 
 // proves: FEAT-02, FEAT-03, ROB-14

@@ -22,7 +22,7 @@ class MergeableTest : public test::VirtioNetTest {
   /// With the feature, over each kind of ring.
   template <class Test> void over_mergeable(Test&& test) {
     over_all_rings([&] {
-      offer(Feature::net_mrg_rxbuf);
+      offer_merging();
       bring_up();
       CHECK(device->accepted().has(Feature::net_mrg_rxbuf));
       test();

@@ -40,7 +40,8 @@ TEST_GROUP_BASE(VirtioNetOffloadRx, test::VirtioNetTest){void setup() override{V
 queue_size = 64;
 }
 void come_up(FeatureSet features) {
-  offer(features | FeatureSet{Feature::net_mrg_rxbuf}); // super-frames need no large buffers then
+  offer(features);
+  offer_merging(); // super-frames need no large buffers then
   have_control_queue();
   bring_up();
   CHECK((device->accepted() & features) == (offered() & features));

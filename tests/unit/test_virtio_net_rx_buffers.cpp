@@ -29,7 +29,8 @@ TEST_GROUP_BASE(VirtioNetRxBuffers, RxBuffersTest) {};
 TEST(VirtioNetRxBuffers, GivesBuffersThatHoldAHeaderAlsoInTheSmallestQueue) {
   queue_size = 2;
   over_all_rings([this] {
-    offer({Feature::net_mrg_rxbuf, Feature::net_hash_report});
+    offer_merging();
+    offer(Feature::net_hash_report);
     have_control_queue();
     bring_up();
     LONGS_EQUAL(is_legacy() ? 12 : 20, net->header_size());
@@ -75,6 +76,7 @@ TEST(VirtioNetRxBuffers, GivesSuperFramesUpIfTheDeviceTakesTheFeatureBackAtARese
   over_all_rings([this] {
     offer(Feature::net_mrg_rxbuf);
     bring_up();
+    CHECK(device->accepted().has(Feature::net_mrg_rxbuf) == is_legacy());
     offer(large_receive | FeatureSet{Feature::net_guest_csum});
     CHECK(net->reset().has_value());
     CHECK((device->accepted() & large_receive) == (offered() & large_receive)); // they need no large buffers

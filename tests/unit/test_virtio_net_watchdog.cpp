@@ -370,7 +370,7 @@ TEST(VirtioNetWatchdog, CallsNoFrameLostThatComesWhileItPolls) {
 // proves: ROB-26
 TEST(VirtioNetWatchdog, ResetsADeviceThatLeavesAFrameUnfinishedForASecond) {
   over_all_rings([this] {
-    offer(Feature::net_mrg_rxbuf);
+    offer_merging();
     bring_up();
     prove_interrupts();
     run(3 * second);
@@ -391,7 +391,7 @@ TEST(VirtioNetWatchdog, ResetsADeviceThatLeavesAFrameUnfinishedForASecond) {
 
 TEST(VirtioNetWatchdog, BlamesTheDeviceForNoFrameThatItsReaderHasNotFetched) {
   over_all_rings([this] {
-    offer(Feature::net_mrg_rxbuf);
+    offer_merging();
     bring_up();
     const auto parts = cut(frame(5000), {}, {2048, 2048});
     CHECK(deliver_raw(parts[0]));
@@ -408,7 +408,7 @@ TEST(VirtioNetWatchdog, BlamesTheDeviceForNoFrameThatItsReaderHasNotFetched) {
 TEST(VirtioNetWatchdog, FinishesAFrameThoughTheReaderHoldsAllOthers) {
   queue_size = 128;
   over_all_rings([this] {
-    offer(Feature::net_mrg_rxbuf);
+    offer_merging();
     bring_up();
     std::vector<net::RxFrame> held;
     for (std::uint8_t i = 0; i < 50; i++)
