@@ -139,11 +139,13 @@ install-deps-run install-deps-test install-deps-fuzz install-deps-lint: install-
 # each interrupt go through. Reading the tree is much of what runs before the prompt: -O1 takes a fifth of all its instructions away, -O2
 # is larger than 160 KiB leave room for.
 OPTIMISE := -Os -msave-restore
+# -fno-schedule-insns: before registers are allocated it keeps more values alive in the loops than there are registers for.
+FAST := -O2 -fno-schedule-insns
 FAST_SRCS := drivers/net/virtio_net_rx.cpp drivers/net/virtio_net_tx.cpp shell/bench_loops.cpp
 WAKE_SRCS := bsp/cpu.cpp drivers/irqchip/plic.cpp shell/net_service.cpp
 
 # Flags belong to the objects: a change of flags, board or version rebuilds what it touches.
-FLAGS_ID := $(CXX_TARGET) $(OPTIMISE) $(FAST_SRCS) $(WAKE_SRCS) -O1 $(CXXFLAGS) $(CFLAGS_LIBFDT)
+FLAGS_ID := $(CXX_TARGET) $(OPTIMISE) $(FAST) $(FAST_SRCS) $(WAKE_SRCS) -O1 $(CXXFLAGS) $(CFLAGS_LIBFDT)
 .PHONY: force
 $(SHARED)/flags: force
 	@mkdir -p $(@D); echo '$(subst ','"'"',$(FLAGS_ID))' | cmp -s - $@ || echo '$(subst ','"'"',$(FLAGS_ID))' > $@
@@ -153,7 +155,7 @@ $(OUT)/flags: force
 $(SHARED)/version.hpp: force
 	@mkdir -p $(@D); echo '#define NETBSP_VERSION "$(VERSION)"' | cmp -s - $@ || echo '#define NETBSP_VERSION "$(VERSION)"' > $@
 
-$(patsubst %,$(SHARED)/%.o,$(FAST_SRCS)): OPTIMISE := -O2
+$(patsubst %,$(SHARED)/%.o,$(FAST_SRCS)): OPTIMISE := $(FAST)
 $(patsubst %,$(SHARED)/%.o,$(WAKE_SRCS)): OPTIMISE := -Os
 $(SHARED)/fdt/tree.cpp.o: OPTIMISE := -O1
 

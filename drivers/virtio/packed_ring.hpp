@@ -103,9 +103,10 @@ class PackedRing {
     [[gnu::always_inline]] void add_again(std::uint64_t token, std::uint64_t address, std::uint64_t length) {
       shadow_[token].count = 1;
       descriptor_->addr.store(address);
+      // What is the same for all of a batch stands together.
       const std::uint64_t rest =
-          length | token << 32 | flags_ | (device_writes ? std::uint64_t{packed::desc_write} << 48 : 0);
-      if (batch_start_ != 0)
+          (length | flags_ | (device_writes ? std::uint64_t{packed::desc_write} << 48 : 0)) | token << 32;
+      if (batch_start_ != 0) [[likely]]
         descriptor_->len_id_flags.store(rest);
       else
         batch_start_ = rest; // as in place()
