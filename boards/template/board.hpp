@@ -7,7 +7,8 @@
 
 namespace board {
 /// Memory set aside for devices and captures, in bytes: taken from the largest free range of /memory, which may be
-/// smaller. Each network interface takes net_receive_budget at most, and about 250 bytes for each entry of its queues.
+/// smaller. Each network interface takes net_receive_budget and a thirty-second of it at most, and about 250 bytes for
+/// each entry of its queues.
 inline constexpr std::size_t dma_arena_cap = 24 << 20;
 /// Part of it that `net dump` captures into; a slow console loses frames only once this is full.
 inline constexpr std::size_t capture_bytes = 1 << 20;

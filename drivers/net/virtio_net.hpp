@@ -52,7 +52,7 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
     std::uint64_t mac_seed;   ///< for a local address, if the device gives none
     bsp::DmaArena* arena;
     irqchip::Irqchip* irqchip;     ///< null: polled
-    std::size_t receive_budget{0}; ///< bytes for receive buffers; less than queue_size * 2048 counts as that
+    std::size_t receive_budget{0}; ///< bytes of receive buffers; less than queue_size * 2048 counts as that
     virtio::FeatureSet refused{};  ///< never accepted, whatever is offered: for tests and comparisons
   };
 

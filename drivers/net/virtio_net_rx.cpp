@@ -233,8 +233,8 @@ std::size_t VirtioNet::buffer_at(const std::byte* data) const {
   return first ? start_frame(buffer, used.length, kind, out) : continue_frame(buffer, used.length, out);
 }
 
-/// What most frames are: one buffer, and nothing in the header. Stops before the first that is anything else; if its
-/// header said so, `kind` holds what was read of it.
+/// What most frames are: one buffer, and nothing in the header. Stops before the first that is anything else; `kind`
+/// holds what was read of its header then.
 template <class Ring>
 [[gnu::noinline]] std::size_t VirtioNet::receive_plain(Ring& ring, RxFrame* out, std::size_t most,
                                                        std::optional<FrameKind>& kind) {
