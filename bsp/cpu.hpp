@@ -15,7 +15,8 @@ void enable_interrupts();
 
 /// Sleeps until an interrupt is pending or the deadline passes, or, now and then, for a shorter time. Call with
 /// interrupts off and all "work pending" flags checked: wfi wakes up on a pending interrupt also then, so nothing that
-/// comes after the check is slept over. Returns with interrupts off.
+/// comes after the check is slept over. Returns with interrupts off; turn them on before the next sleep, which a
+/// timer's interrupt that waits would cut short.
 void wait_for_interrupt(Deadline until);
 
 /// Whether the interrupt controller has another interrupt for this hart: a question that costs no access to it.

@@ -39,7 +39,7 @@ struct SequenceCheck {
   static constexpr std::uint64_t nothing = UINT64_MAX;
   std::uint64_t look_at_other(const net::RxFrame& frame);
   void note(std::uint32_t raw);
-  std::uint64_t expected_{nothing}; ///< the word of the last frame and a step; the upper 16 bits are no part of it
+  std::uint64_t expected_{nothing}; ///< the word of the last frame and a step; above 48 bits if its last byte wrapped
 };
 
 /// One run of a benchmark.

@@ -185,7 +185,7 @@ std::uint64_t SequenceCheck::look_at(std::span<const net::RxFrame> frames) {
     const auto at = reinterpret_cast<std::uintptr_t>(frame.first.data) + type_offset;
     const std::uint64_t word = *reinterpret_cast<const std::uint64_t*>(at & ~std::uintptr_t{7});
     const std::uint64_t unusual =
-        (word ^ expected) << 16 | (at & 7) | frame.more_count | std::uint64_t{length < needed};
+        (word ^ expected) << 16 | expected >> 48 | (at & 7) | frame.more_count | std::uint64_t{length < needed};
     bytes += length;
     if (unusual == 0) {
       expected += step;
@@ -228,12 +228,13 @@ void run_rx_loop(Bench& bench, SequenceCheck& check, std::span<net::RxFrame> fra
   while (running) {
     std::size_t got = 0;
     std::size_t round = 0;
+    unsigned looks = bench.frames != 0 ? looks_for_frames : 0;
     do {
       const auto most = frames.first(static_cast<std::size_t>(std::min<std::uint64_t>(frames.size(), count)));
       got = bench.device.receive(most);
       // Frames come while this hart looks on. Asleep it would wake up to a full ring, and what has met a full ring
       // once, QEMU delivers within notifications from then on: in turn with this hart, not beside it.
-      for (unsigned look = 0; got == 0 && bench.frames != 0 && look < looks_for_frames; look++)
+      for (; got == 0 && looks != 0; looks--)
         got = bench.device.receive(most);
       if (got == 0) break;
       if (bench.frames == 0) bench.start();

@@ -256,7 +256,7 @@ template <class Ring>
     const std::size_t length = used_length - header_size;
     const std::uint64_t bad_length = length - ethernet_header_size > room ? 1 : 0; // also if it is shorter than that
     std::byte* const start = starts[batch.token()];                                // of some buffer at least
-    bsp::sync_for_cpu({start, rx_buffer_bytes_});
+    bsp::sync_for_cpu({start, header_size});
     const auto& header = *reinterpret_cast<const HeaderWords*>(start);
     const std::uint64_t flags_type = header.flags_type.load_wide();
     const std::uint64_t others = (header.num_buffers.load_wide() - 1) & number_mask;
@@ -264,6 +264,7 @@ template <class Ring>
       kind = {static_cast<std::uint16_t>(flags_type), static_cast<std::uint16_t>(others + 1)}; // never read again
       break;
     }
+    bsp::sync_for_cpu({start, used_length});
     frame->first.data = start + header_size;
     frame->first.bus = bsp::BusAddress{reinterpret_cast<std::uintptr_t>(start + header_size) + to_bus};
     frame->first.length = static_cast<std::uint32_t>(length);

@@ -371,8 +371,23 @@ TEST(NetBench, MissesEachNumberThatIsLost) {
   }
 }
 
+TEST(NetBench, TakesNumbersThatStartAgainForLate) {
+  // After 255, whose successor has a carry.
+  const auto first_numbers = [this] {
+    for (std::uint32_t number = 0; number < 256; number++)
+      net.net0.arrive(numbered(number));
+  };
+  while_idle({first_numbers, first_numbers});
+  run("net bench rx -n 512");
+  STRCMP_EQUAL("0", values["lost"].c_str());
+  STRCMP_EQUAL("256", values["reordered"].c_str());
+}
+
 TEST(NetBench, SaysNothingOfLossWithoutNumbers) {
-  while_idle({[this] { net.net0.arrive(ethernet_frame(60, 0x0800)); }});
+  while_idle({[this] {
+    net.net0.arrive(ethernet_frame(60, 0x0800));
+    net.net0.arrive(Bytes(60, 0xff));
+  }});
   run("net bench rx");
   CHECK(names == value_names);
 }
