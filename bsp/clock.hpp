@@ -44,7 +44,7 @@ class Deadline {
   [[nodiscard]] static constexpr Deadline at_ticks(std::uint64_t ticks) { return Deadline{ticks}; }
   /// Never expires.
   [[nodiscard]] static constexpr Deadline never() { return Deadline{UINT64_MAX}; }
-  [[nodiscard]] bool expired() const { return clock::now_ticks() >= ticks_; }
+  [[nodiscard]] bool expired() const { return ticks_ != UINT64_MAX && clock::now_ticks() >= ticks_; }
   [[nodiscard]] constexpr std::uint64_t ticks() const { return ticks_; }
   [[nodiscard]] constexpr Deadline earlier_of(Deadline other) const { return ticks_ < other.ticks_ ? *this : other; }
 

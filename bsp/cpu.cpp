@@ -26,7 +26,7 @@ void wait_for_interrupt(Deadline until) {
   HartContext& hart = this_hart();
   // Setting the timer is a call to the firmware, and on an emulator a stir in its main loop: an alarm that is to come
   // anyway is left to wake this hart too soon, which costs less than a new one for each sleep.
-  if (until.ticks() < hart.alarm - 1) {
+  if (until.ticks() < hart.alarm - 1) { // 0, for none, is later than all but never()
     hart.alarm = until.ticks();
     sbi::set_timer(hart.alarm);
     csr::set<csr::Csr::sie>(csr::sie_timer);

@@ -16,7 +16,7 @@ struct HartContext {
   std::uint64_t id;
   std::uint64_t idles;
   std::uint64_t asleep; ///< by how much instret moved in wfi, since it `counts`
-  std::uint64_t alarm;  ///< ticks: what the timer is set to; 0: its interrupt came, and is off
+  std::uint64_t alarm;  ///< ticks: what the timer is set to; 0: it is not, or its interrupt came
   bool counts;          ///< instret may be read, and was
 };
 

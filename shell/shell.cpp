@@ -253,7 +253,7 @@ bool Shell::wait(bsp::Deadline until) {
 /// Interrupts stay off from the checks to the sleep, so that nothing is slept over: wfi wakes up on what is pending.
 void Shell::sleep(bsp::Deadline until) {
   const bsp::cpu::InterruptGuard guard;
-  if ((until.ticks() != UINT64_MAX && until.expired()) || console_.has_input() || background_.prepare_idle()) return;
+  if (until.expired() || console_.has_input() || background_.prepare_idle()) return;
   // Asked last: reading a UART that stopped interrupting is what makes it a polled one.
   if (console_.is_polled()) until = until.earlier_of(bsp::Deadline::in_us(console_poll_us));
   if (system_.irqchip != nullptr) until = until.earlier_of(system_.irqchip->next_wake());
