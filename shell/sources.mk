@@ -8,7 +8,8 @@ TEST_SRCS += tests/unit/test_commands_net.cpp tests/unit/test_commands_net_tx.cp
 NET_CONTROL_SRCS := shell/commands_net_control.cpp shell/commands_net_table.cpp shell/frame_source.cpp
 SRCS += $(NET_CONTROL_SRCS) shell/commands_net_bench.cpp shell/bench_loops.cpp
 HOST_SRCS += $(NET_CONTROL_SRCS) shell/commands_net_bench.cpp shell/bench_loops.cpp
-TEST_SRCS += tests/unit/test_commands_net_bench.cpp tests/unit/test_commands_net_control.cpp tests/unit/test_commands_net_offload.cpp
+TEST_SRCS += tests/unit/test_commands_net_bench.cpp tests/unit/test_commands_net_bench_rx.cpp tests/unit/test_commands_net_bench_echo.cpp \
+             tests/unit/test_commands_net_control.cpp tests/unit/test_commands_net_offload.cpp
 SUPPORT_SRCS += tests/support/fake_net_device.cpp tests/support/net_shell.cpp tests/support/text2pcap.cpp
 
 SHELL_SRCS := shell/console.cpp shell/history.cpp shell/line_editor.cpp shell/arguments.cpp shell/parser.cpp \
