@@ -144,6 +144,7 @@ class EchoLoop {
  private:
   [[nodiscard]] std::size_t take();
   [[nodiscard]] std::size_t send_back();
+  void watch_answers();
   std::size_t collect();
   void finish(std::size_t first, std::size_t count);
   void drain();
@@ -161,6 +162,7 @@ class EchoLoop {
   std::size_t head_{0};      ///< place of the next frame to receive
   std::size_t unsent_{0};    ///< frames before it that the device has not taken yet
   std::size_t held_{0};      ///< frames before it whose places are taken
+  unsigned unwatched_{0};    ///< answers still to go out without watching the device take them
 };
 
 } // namespace shell

@@ -18,6 +18,10 @@ constexpr std::size_t round_batches = 16;
 constexpr unsigned looks_instead_of_sleep = 150;
 /// A millisecond or so: longer than the device's side takes to fetch more.
 constexpr unsigned looks_for_frames = 20'000;
+/// A tenth of a millisecond or so: several times what a device that has a core of its own takes to send an answer.
+constexpr unsigned looks_at_answers = 1000;
+/// Once a device took longer than that, so many answers go out before it is watched again.
+constexpr unsigned answers_unwatched = 512;
 /// Between two decisions whether to sleep or to look on.
 constexpr unsigned waits_of_a_way = 16;
 
@@ -270,13 +274,33 @@ void EchoLoop::run() {
     bench_.service.expect_completions(unsent_ != 0 || held_ == frames_.size());
     running = bench_.serve(false, bsp::Deadline::never());
     if (!running || !idle) continue;
-    // Answers first: all that runs from one sleep to the next counts, cold as it is. What was sent is collected, and
-    // everything else looked after, when nothing comes or a batch is out.
-    do
+    // Answers first: all that runs from the wake-up to the notification counts, cold as it is. Everything else is
+    // looked after when nothing comes or a batch is out.
+    for (std::size_t answered = 0; answered < echo_batch;) {
       bench_.sleep();
-    while (take() != 0 && send_back() != 0 && unsent_ == 0 && held_ < echo_batch);
+      const std::size_t sent = take() == 0 ? 0 : send_back();
+      if (sent == 0 || unsent_ != 0) break;
+      answered += sent;
+      watch_answers();
+    }
   }
   drain();
+}
+
+/// Collects what was sent as soon as the device has taken it, which it mostly has before the next frame comes. A hart
+/// that slept at once would save nothing, and a host's scheduler would move the device's thread to its core and then
+/// the thread of the far end to another one, which has to be woken up first. Where the device's thread waits for this
+/// hart's core, though, looking on keeps it from its work.
+void EchoLoop::watch_answers() {
+  if (unwatched_ != 0) {
+    unwatched_--;
+    return;
+  }
+  for (unsigned look = 0; look < looks_at_answers; look++) {
+    collect();
+    if (held_ == 0) return;
+  }
+  unwatched_ = answers_unwatched;
 }
 
 std::size_t EchoLoop::take() {

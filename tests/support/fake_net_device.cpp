@@ -194,6 +194,7 @@ std::size_t FakeNetDevice::send(std::span<const net::TxRequest> requests) {
 }
 
 std::size_t FakeNetDevice::reclaim(std::span<net::TxCompletion> out) {
+  if (on_reclaim) on_reclaim();
   std::size_t count = 0;
   for (; count < out.size() && !done_.empty(); done_.pop_front())
     out[count++] = done_.front();

@@ -111,6 +111,7 @@ class FakeNetDevice final : public net::NetDevice {
   bool has_control{true};
   net::NetStats statistics{};
   std::function<void()> on_service; ///< the place to let frames arrive or the link change
+  std::function<void()> on_reclaim; ///< before it looks what is done
 
   /// A frame arrives. False, and counted in `overruns`, if the receive ring is full.
   bool arrive(const Bytes& frame, net::Checksum checksum = net::Checksum::none);

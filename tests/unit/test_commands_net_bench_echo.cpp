@@ -114,3 +114,59 @@ TEST(NetBenchEcho, ReleasesWhatATooFullRingKeptFromBeingSent) {
   run("net bench echo");
   STRCMP_EQUAL("20", values["frames"].c_str());
 }
+
+TEST(NetBenchEcho, GivesAFrameBackAsSoonAsTheDeviceHasItsReply) {
+  net.net0.completes = Completes::never;
+  std::size_t looks = 0;
+  net.net0.on_reclaim = [&] {
+    if (net.net0.tx_in_flight() != 0 && ++looks % 100 == 0) net.net0.complete(1);
+  };
+  std::uint32_t sent = 0;
+  test::fake_cpu().on_idle = [&](bsp::Deadline) {
+    CHECK_EQUAL(100 * sent, looks);
+    CHECK_EQUAL(0, net.net0.frames_out());
+    sent < 100 ? static_cast<void>(net.net0.arrive(numbered(sent++))) : net.console.type(ctrl_c);
+  };
+  run("net bench echo");
+  STRCMP_EQUAL("100", values["frames"].c_str());
+}
+
+TEST(NetBenchEcho, LooksAtEverythingElseAfterABatchOfReplies) {
+  std::uint64_t served = 0;
+  net.net0.on_service = [&] { served++; };
+  std::uint32_t sent = 0;
+  std::uint64_t served_before = 0;
+  test::fake_cpu().on_idle = [&](bsp::Deadline) {
+    if (sent == 0) served_before = served;
+    sent < 320 ? static_cast<void>(net.net0.arrive(numbered(sent++))) : net.console.type(ctrl_c);
+  };
+  run("net bench echo");
+  STRCMP_EQUAL("320", values["frames"].c_str());
+  CHECK(served - served_before >= 10);
+  CHECK(served - served_before < 30);
+}
+
+// Its thread may be waiting for this hart's core.
+TEST(NetBenchEcho, LeavesADeviceThatTakesLongAloneForAWhile) {
+  net.net0.completes = Completes::never;
+  std::uint64_t looks = 0;
+  net.net0.on_reclaim = [&] { looks++; };
+  std::vector<std::uint64_t> looks_for; // by frame, from its arrival to the next sleep
+  std::uint64_t before = 0;
+  test::fake_cpu().on_idle = [&](bsp::Deadline) {
+    if (net.net0.frames_waiting() == 0 && before != 0) looks_for.push_back(looks - before);
+    net.net0.complete(256); // what it did while the hart slept
+    before = looks;
+    looks_for.size() < 600 ? static_cast<void>(net.net0.arrive(numbered(0))) : net.console.type(ctrl_c);
+  };
+  run("net bench echo");
+  std::vector<std::size_t> watched;
+  for (std::size_t frame = 0; frame < looks_for.size(); frame++)
+    if (looks_for[frame] >= 1000)
+      watched.push_back(frame);
+    else
+      CHECK(looks_for[frame] < 10);
+  CHECK_EQUAL(2, watched.size());
+  CHECK_EQUAL(0, watched[0]);
+  CHECK_EQUAL(513, watched[1]);
+}
