@@ -36,7 +36,7 @@ void DmaArena::assign(std::span<std::byte> memory, BusAddress bus) {
   bus_ = bus;
 }
 
-Result<DmaBuffer> DmaArena::allocate(std::size_t size, std::size_t alignment, Content content) {
+Result<void> DmaArena::allocate(DmaBuffer& place, std::size_t size, std::size_t alignment, Content content) {
   if (size == 0 || !std::has_single_bit(alignment)) return fail(Error::invalid_argument);
   // Aligning the bus address aligns the CPU address too as long as both ranges share the alignment of a page.
   const std::uint64_t start = raw(bus_) + top_;
@@ -46,7 +46,14 @@ Result<DmaBuffer> DmaArena::allocate(std::size_t size, std::size_t alignment, Co
   top_ = offset + size;
   std::byte* const data = memory_.data() + offset;
   if (content == Content::zeros) std::memset(data, 0, size);
-  return DmaBuffer{this, {data, size}, bus_ + offset};
+  place = DmaBuffer{this, {data, size}, bus_ + offset};
+  return {};
+}
+
+Result<DmaBuffer> DmaArena::allocate(std::size_t size, std::size_t alignment, Content content) {
+  DmaBuffer buffer;
+  TRY(allocate(buffer, size, alignment, content));
+  return buffer;
 }
 
 void DmaArena::give_back(std::byte* block, std::size_t size) {

@@ -61,7 +61,7 @@ class DmaBuffer {
 /// Hands out blocks of one contiguous range. Not safe in interrupt context.
 class DmaArena {
  public:
-  enum class Content : std::uint8_t { zeros, as_found }; ///< as_found: for what no device ever sees
+  enum class Content : std::uint8_t { zeros, as_found }; ///< as_found: for what is written before anybody reads it
   constexpr DmaArena() = default;
   /// `memory` as the CPU sees it, `bus` the address of its first byte as devices see it.
   constexpr DmaArena(std::span<std::byte> memory, BusAddress bus) : memory_{memory}, bus_{bus} {}
@@ -71,8 +71,12 @@ class DmaArena {
   /// Set once at boot, before any allocation.
   void assign(std::span<std::byte> memory, BusAddress bus);
 
-  /// A block of `size` bytes (> 0), zeroed unless `content` says as_found, its bus and CPU address aligned to
-  /// `alignment` (a power of two). Error::out_of_dma_memory if it does not fit.
+  /// Makes `place` a block of `size` bytes (> 0), zeroed unless `content` says as_found, its bus and CPU address
+  /// aligned to `alignment` (a power of two). Error::out_of_dma_memory if it does not fit; `place` keeps what it had
+  /// then.
+  [[nodiscard]] Result<void> allocate(DmaBuffer& place, std::size_t size, std::size_t alignment,
+                                      Content content = Content::zeros);
+  /// The same as a value.
   [[nodiscard]] Result<DmaBuffer> allocate(std::size_t size, std::size_t alignment, Content content = Content::zeros);
 
   [[nodiscard]] std::size_t capacity() const { return memory_.size(); }

@@ -33,10 +33,9 @@ constexpr std::byte ack_unwritten{0xff};
 
 } // namespace
 
-Result<void> ControlQueue::allocate(bsp::DmaArena& arena, virtio::Ring&& ring) {
-  bsp::DmaBuffer memory = TRY(arena.allocate(memory_bytes, 64));
-  ring_ = std::move(ring);
-  memory_ = std::move(memory);
+Result<void> ControlQueue::allocate(bsp::DmaArena& arena, const virtio::RingShape& shape) {
+  TRY(ring_.allocate(arena, shape));
+  TRY(arena.allocate(memory_, memory_bytes, 64));
   return {};
 }
 

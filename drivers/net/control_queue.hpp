@@ -37,8 +37,8 @@ class ControlQueue {
   static constexpr std::size_t max_data = 1024;
   static constexpr std::size_t max_answer = 1024;
 
-  /// Takes `ring` and memory for commands from the arena; a reset keeps both. Error::out_of_dma_memory.
-  [[nodiscard]] bsp::Result<void> allocate(bsp::DmaArena& arena, virtio::Ring&& ring);
+  /// Takes memory for a ring and for commands from the arena; a reset keeps both. Error::out_of_dma_memory.
+  [[nodiscard]] bsp::Result<void> allocate(bsp::DmaArena& arena, const virtio::RingShape& shape);
   [[nodiscard]] bool allocated() const { return memory_.data() != nullptr; }
 
   virtio::Ring& ring() { return ring_; }

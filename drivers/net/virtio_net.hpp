@@ -229,7 +229,7 @@ class VirtioNet final : public NetDevice, public NetControl, public virtio::Diag
   [[nodiscard]] bsp::Result<void> allocate();
   [[nodiscard]] static std::size_t table_bytes(std::size_t limit);
   void carve_tables(std::size_t limit);
-  [[nodiscard]] bsp::Result<virtio::Ring> make_ring(std::uint16_t capacity, std::uint16_t indirect_entries);
+  [[nodiscard]] virtio::RingShape ring_shape(std::uint16_t capacity, std::uint16_t indirect_entries) const;
   [[nodiscard]] bsp::Result<void> set_up_queue(Queue& queue, std::uint16_t index);
   [[nodiscard]] bsp::Result<void> read_config();
   [[nodiscard]] ConfigFields read_config_once() const;

@@ -101,10 +101,8 @@ void VirtioNet::set_up_control() {
 
 Result<void> VirtioNet::enable_control() {
   const bool packed = accepted_.has(Feature::ring_packed);
-  if (!control_.allocated() || control_.ring().packed() != packed) {
-    virtio::Ring ring = TRY(make_ring(ControlQueue::ring_size, 0));
-    TRY(control_.allocate(*config_.arena, std::move(ring)));
-  }
+  if (!control_.allocated() || control_.ring().packed() != packed)
+    TRY(control_.allocate(*config_.arena, ring_shape(ControlQueue::ring_size, 0)));
   virtio::Ring& ring = control_.ring();
   // 5.1.2: behind the last pair that is possible, and that is one unless more were negotiated.
   const bool several = accepted_.has(Feature::net_mq) || accepted_.has(Feature::net_rss);
@@ -363,7 +361,7 @@ Result<void> VirtioNet::announce() {
 // where the MAC address is.
 Result<void> VirtioNet::send_announcement() {
   if (announcement_in_flight_) return bsp::fail(Error::ring_full);
-  if (announcement_.data() == nullptr) announcement_ = TRY(config_.arena->allocate(ethernet_min_frame, 64));
+  if (announcement_.data() == nullptr) TRY(config_.arena->allocate(announcement_, ethernet_min_frame, 64));
   constexpr std::uint8_t rarp[] = {0x80, 0x35, 0x00, 0x01, 0x08, 0x00, 6, 4, 0x00, 0x03};
   std::byte* at = announcement_.data();
   const auto put = [&](const auto& bytes) {

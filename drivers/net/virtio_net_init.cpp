@@ -187,40 +187,32 @@ std::uint16_t VirtioNet::largest_mtu() const {
   return static_cast<std::uint16_t>(std::min<std::size_t>(room, UINT16_MAX));
 }
 
-Result<virtio::Ring> VirtioNet::make_ring(std::uint16_t capacity, std::uint16_t indirect_entries) {
-  bsp::DmaArena& arena = *config_.arena;
-  if (accepted_.has(Feature::ring_packed)) return virtio::Ring {
-      TRY(virtio::PackedRing::create(arena, capacity, indirect_entries))
-    };
-  return virtio::Ring {
-    TRY(virtio::SplitRing::create(arena, capacity, transport_.device_area_alignment(), indirect_entries))
-  };
+virtio::RingShape VirtioNet::ring_shape(std::uint16_t capacity, std::uint16_t indirect_entries) const {
+  return {.packed = accepted_.has(Feature::ring_packed),
+          .capacity = capacity,
+          .alignment = transport_.device_area_alignment(),
+          .indirect_entries = indirect_entries};
 }
 
 // Once: a re-initialisation uses the same memory again, which the reset before it has made ours. Only a device that no
 // longer offers packed rings gets new ones.
 Result<void> VirtioNet::allocate() {
   const std::uint16_t limit = ring_capacity();
-  if (rx_memory_.data() != nullptr && rx_.ring.packed() == accepted_.has(Feature::ring_packed)) return {};
+  const bool packed = accepted_.has(Feature::ring_packed);
   bsp::DmaArena& arena = *config_.arena;
-  virtio::Ring rx = TRY(make_ring(limit, 0));
-  virtio::Ring tx = TRY(make_ring(limit, max_tx_segments + 1));
+  if (!rx_.ring.is(packed)) TRY(rx_.ring.allocate(arena, ring_shape(limit, 0)));
+  if (!tx_.ring.is(packed)) TRY(tx_.ring.allocate(arena, ring_shape(limit, max_tx_segments + 1)));
   if (rx_memory_.data() == nullptr) {
-    bsp::DmaBuffer headers = TRY(arena.allocate(limit * header_room, 64));
-    bsp::DmaBuffer tables = TRY(arena.allocate(table_bytes(limit), 64));
-    const std::size_t buffer_bytes = wanted_buffer_bytes();
+    TRY(arena.allocate(tx_headers_, limit * header_room, 64));
+    TRY(arena.allocate(tables_, table_bytes(limit), 64));
+    rx_buffer_bytes_ = wanted_buffer_bytes();
     // An odd number of cache lines from one to the next: else all the headers, which is what everybody looks at, would
     // compete for the few sets of a cache that lines a power of two apart can lie in.
-    const std::size_t stride = buffer_bytes | 64;
-    rx_memory_ = TRY(arena.allocate(std::min<std::size_t>(limit, receive_budget() / buffer_bytes) * stride, 4096));
-    rx_buffer_bytes_ = buffer_bytes;
-    rx_stride_ = stride;
-    tx_headers_ = std::move(headers);
-    tables_ = std::move(tables);
+    rx_stride_ = rx_buffer_bytes_ | 64;
+    const std::size_t buffers = std::min<std::size_t>(limit, receive_budget() / rx_buffer_bytes_);
+    TRY(arena.allocate(rx_memory_, buffers * rx_stride_, 4096, bsp::DmaArena::Content::as_found));
     carve_tables(limit);
   }
-  rx_.ring = std::move(rx);
-  tx_.ring = std::move(tx);
   return {};
 }
 

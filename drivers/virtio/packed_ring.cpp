@@ -29,17 +29,18 @@ constexpr std::uint32_t written(std::uint32_t length, std::uint32_t writable) {
 
 Result<PackedRing> PackedRing::create(bsp::DmaArena& arena, std::uint16_t capacity, std::uint16_t indirect_entries) {
   if (capacity == 0 || capacity > max_capacity) return bsp::fail(bsp::Error::invalid_argument);
-  PackedRing ring;
+  Result<PackedRing> made{tl::in_place};
+  PackedRing& ring = *made;
   ring.capacity_ = capacity;
   ring.indirect_entries_ = indirect_entries;
-  ring.ring_ = TRY(arena.allocate(ring.events_offset() + 2 * sizeof(EventSuppression), 16)); // 2.8.10.1
-  if (indirect_entries != 0) ring.tables_ = TRY(arena.allocate(ring.events_offset() * indirect_entries, 16));
-  ring.private_ = TRY(arena.allocate(capacity * sizeof(ChainState), alignof(ChainState)));
+  TRY(arena.allocate(ring.ring_, ring.events_offset() + 2 * sizeof(EventSuppression), 16)); // 2.8.10.1
+  if (indirect_entries != 0) TRY(arena.allocate(ring.tables_, ring.events_offset() * indirect_entries, 16));
+  TRY(arena.allocate(ring.private_, capacity * sizeof(ChainState), alignof(ChainState)));
   ring.shadow_ = ring.private_.as<ChainState>().data();
   ring.descriptors_ = reinterpret_cast<packed::Descriptor*>(ring.ring_.data());
   ring.driver_event_ = reinterpret_cast<EventSuppression*>(ring.ring_.data() + ring.events_offset());
   ring.device_event_ = ring.driver_event_ + 1;
-  return ring;
+  return made;
 }
 
 void PackedRing::restart(const Settings& settings) {

@@ -18,9 +18,14 @@ class Ring {
  public:
   static constexpr std::uint16_t max_capacity = SplitRing::max_capacity;
 
-  Ring() = default;
-  explicit Ring(SplitRing&& ring) : ring_{std::move(ring)} {}
-  explicit Ring(PackedRing&& ring) : ring_{std::move(ring)} {}
+  /// Becomes a new ring of this shape, which needs a restart(); what it was before goes back to the arena. Stays as it
+  /// is on failure. Error::out_of_dma_memory, invalid_argument.
+  [[nodiscard]] bsp::Result<void> allocate(bsp::DmaArena& arena, const RingShape& shape) {
+    return shape.packed ? become(PackedRing::create(arena, shape.capacity, shape.indirect_entries))
+                        : become(SplitRing::create(arena, shape.capacity, shape.alignment, shape.indirect_entries));
+  }
+  /// Whether it has memory, and is of this format.
+  [[nodiscard]] bool is(bool packed_format) const { return capacity() != 0 && packed() == packed_format; }
 
   [[nodiscard]] bool packed() const { return std::holds_alternative<PackedRing>(ring_); }
 
@@ -104,6 +109,12 @@ class Ring {
   }
 
  private:
+  template <class Format> bsp::Result<void> become(bsp::Result<Format>&& made) {
+    if (!made) return bsp::fail(made.error());
+    ring_.template emplace<Format>(std::move(*made));
+    return {};
+  }
+
   std::variant<SplitRing, PackedRing> ring_;
 };
 

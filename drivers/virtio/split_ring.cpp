@@ -53,17 +53,18 @@ Written write_chain(split::Descriptor* table, Token at, std::span<const Piece> r
 Result<SplitRing> SplitRing::create(bsp::DmaArena& arena, std::uint16_t capacity, std::uint32_t alignment,
                                     std::uint16_t indirect_entries) {
   if (!std::has_single_bit(capacity) || capacity > max_capacity) return bsp::fail(bsp::Error::invalid_argument);
-  SplitRing ring;
+  Result<SplitRing> made{tl::in_place};
+  SplitRing& ring = *made;
   // 16 bytes is what the descriptor table needs (2.7.1); the legacy layout wants a page, which `alignment` is then.
-  ring.ring_ = TRY(arena.allocate(memory_size(capacity, alignment), std::max<std::size_t>(alignment, 16)));
-  ring.private_ = TRY(arena.allocate(capacity * sizeof(ChainState), alignof(ChainState)));
+  TRY(arena.allocate(ring.ring_, memory_size(capacity, alignment), std::max<std::size_t>(alignment, 16)));
+  TRY(arena.allocate(ring.private_, capacity * sizeof(ChainState), alignof(ChainState)));
   if (indirect_entries != 0)
-    ring.tables_ = TRY(arena.allocate(std::size_t{capacity} * indirect_entries * sizeof(split::Descriptor), 16));
+    TRY(arena.allocate(ring.tables_, std::size_t{capacity} * indirect_entries * sizeof(split::Descriptor), 16));
   ring.shadow_ = ring.private_.as<ChainState>().data();
   ring.alignment_ = alignment;
   ring.capacity_ = capacity;
   ring.indirect_entries_ = indirect_entries;
-  return ring;
+  return made;
 }
 
 void SplitRing::restart(const Settings& settings) {

@@ -44,6 +44,14 @@ enum class RingFault : std::uint8_t {
   used_without_buffer,   ///< packed: a descriptor turned used while nothing was in flight
 };
 
+/// What a ring gets memory for, once.
+struct RingShape {
+  bool packed{false};
+  std::uint16_t capacity;            ///< the most entries it can be restarted with; split: a power of two
+  std::uint32_t alignment{4};        ///< split: of the device area, 4 or a legacy device's page
+  std::uint16_t indirect_entries{0}; ///< of the table that each chain may have; 0: no tables
+};
+
 /// How a ring works from its next restart() on.
 struct RingSettings {
   std::uint16_t index;           ///< the queue's number, which a notification carries

@@ -59,11 +59,7 @@ struct Bench {
 
   explicit Bench(Kind kind_, std::uint16_t size = ControlQueue::ring_size) : kind{kind_} {
     std::ranges::fill(bytes, std::byte{0xa5});
-    const auto ring = [&]() -> virtio::Ring {
-      if (kind.packed) return virtio::Ring{*virtio::PackedRing::create(arena, size)};
-      return virtio::Ring{*virtio::SplitRing::create(arena, size, 4)};
-    };
-    CHECK(queue.allocate(arena, ring()).has_value());
+    CHECK(queue.allocate(arena, {.packed = kind.packed, .capacity = size}).has_value());
     bell.on_ring = [this] { serve(); };
     constexpr FeatureSet all{Feature::net_ctrl_vq,    Feature::net_ctrl_rx,        Feature::net_ctrl_mac_addr,
                              Feature::net_ctrl_vlan,  Feature::net_ctrl_rx_extra,  Feature::net_vq_notf_coal,
@@ -358,7 +354,8 @@ TEST(ControlQueue, NeedsMemory) {
   alignas(64) std::byte little[256];
   bsp::DmaArena arena{little, bsp::BusAddress{0x1000}};
   ControlQueue queue;
-  CHECK(error_of(queue.allocate(arena, virtio::Ring{})) == Error::out_of_dma_memory);
+  CHECK(error_of(queue.allocate(arena, {.capacity = 32})) == Error::out_of_dma_memory); // for the ring
+  CHECK(error_of(queue.allocate(arena, {.capacity = 2})) == Error::out_of_dma_memory);  // for the commands
   CHECK(!queue.allocated());
   CHECK(error_of(queue.execute(3, 0, {})) == Error::queue_not_available);
 }

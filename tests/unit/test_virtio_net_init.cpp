@@ -180,6 +180,20 @@ TEST(VirtioNetInit, UsesAnyQueueSizeOnAPackedRing) {
   }
 }
 
+TEST(VirtioNetInit, TakesNoMoreMemoryForRingsThatItHasAlready) {
+  offer(Feature::ring_packed);
+  bring_up();
+  withhold(Feature::ring_packed);
+  // Enough for a split receive ring, not for a transmit ring beside it.
+  const bsp::DmaBuffer rest = *arena.allocate(arena.capacity() - arena.used() - 512, 1);
+  CHECK(net->reset().error() == Error::out_of_dma_memory);
+  const std::size_t used = arena.used();
+  CHECK(used > arena.capacity() - 512);
+  for (int i = 0; i < 3; i++)
+    CHECK(net->reset().error() == Error::out_of_dma_memory);
+  CHECK_EQUAL(used, arena.used());
+}
+
 // proves: ROB-19
 TEST(VirtioNetInit, RefusesAQueueTooSmallForOnePacket) {
   over_all_rings([this] {
