@@ -55,22 +55,19 @@ struct RegList {
   std::size_t count;
 };
 
-Result<RegList> reg_list(const Node& node) {
+Result<RegList> reg_list(const Node& node, const Lineage& line) {
   const auto reg = node.property("reg");
   if (!reg) return fail(reg.error());
-  const auto bus = node.parent();
-  if (!bus) return fail(bus.error());
-  const auto cells = cells_of(*bus);
+  if (line.depth() == 0) return fail(Error::no_such_node);
+  const auto cells = cells_of(line.at(line.depth() - 1));
   if (!cells) return fail(cells.error());
   const std::size_t entry_size = (cells->address + cells->size) * 4;
   if (reg->bytes().empty() || reg->bytes().size() % entry_size != 0) return fail(Error::bad_length);
   return RegList{*reg, *cells, reg->bytes().size() / entry_size};
 }
 
-} // namespace
-
-Result<Region> bus_reg(const Node& node, std::size_t index) {
-  const auto list = reg_list(node);
+Result<Region> bus_reg(const Node& node, const Lineage& line, std::size_t index) {
+  const auto list = reg_list(node, line);
   if (!list) return fail(list.error());
   if (index >= list->count) return fail(Error::no_such_entry);
   const Cells cells = list->cells;
@@ -80,28 +77,31 @@ Result<Region> bus_reg(const Node& node, std::size_t index) {
   return region;
 }
 
+} // namespace
+
+Result<Region> bus_reg(const Node& node, std::size_t index) {
+  return bus_reg(node, Lineage{node}, index);
+}
+
 Result<Region> reg(const Node& node, std::size_t index) {
-  auto region = bus_reg(node, index);
-  if (!region) return region;
-  Node bus = *node.parent(); // bus_reg() has seen it, and its cells
-  for (auto above = bus.parent(); above; above = bus.parent()) {
+  const Lineage line{node};
+  auto region = bus_reg(node, line, index);
+  for (int depth = line.depth() - 1; region && depth > 0; depth--) {
+    const Node bus = line.at(depth);
     const auto ranges = bus.property("ranges");
     if (!ranges) return fail(Error::not_translatable);
-    if (!ranges->bytes().empty()) {
-      const auto child = cells_of(bus);
-      const auto parent = cells_of(*above);
-      if (!child) return fail(child.error());
-      if (!parent) return fail(parent.error());
-      region = translate_level(*ranges, *region, *child, *parent);
-      if (!region) return region;
-    }
-    bus = *above;
+    if (ranges->bytes().empty()) continue;
+    const auto child = cells_of(bus);
+    const auto parent = cells_of(line.at(depth - 1));
+    if (!child) return fail(child.error());
+    if (!parent) return fail(parent.error());
+    region = translate_level(*ranges, *region, *child, *parent);
   }
   return region;
 }
 
 std::size_t reg_count(const Node& node) {
-  const auto list = reg_list(node);
+  const auto list = reg_list(node, Lineage{node});
   return list ? list->count : 0;
 }
 

@@ -22,16 +22,17 @@ Result<std::size_t> interrupt_cells(const Node& controller) {
 /// The node that `interrupts` of `node` speaks to: named by the nearest `interrupt-parent` on the way up, unless a node
 /// with #interrupt-cells comes first.
 Result<Node> interrupt_parent(const Node& node) {
-  for (Node child = node;;) {
+  const Lineage line{node};
+  for (int depth = line.depth();; depth--) {
+    const Node child = line.at(depth);
     if (child.has("interrupt-parent")) {
       const auto phandle = child.cell_or("interrupt-parent", 0);
       if (!phandle) return fail(phandle.error());
       return node.tree().by_phandle(*phandle);
     }
-    const auto above = child.parent();
-    if (!above) return fail(Error::no_interrupt_parent);
-    if (above->has("#interrupt-cells")) return *above;
-    child = *above;
+    if (depth == 0) return fail(Error::no_interrupt_parent);
+    const Node above = line.at(depth - 1);
+    if (above.has("#interrupt-cells")) return above;
   }
 }
 

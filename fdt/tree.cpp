@@ -21,105 +21,117 @@ tl::unexpected<Error> fail(Error error) {
   return tl::unexpected<Error>{error};
 }
 
-/// The structure block from `offset` on.
-const std::byte* structure_at(const void* blob, int offset) {
-  return static_cast<const std::byte*>(blob) + fdt_off_dt_struct(blob) + offset;
+const std::byte* structure_of(const void* blob) {
+  return static_cast<const std::byte*>(blob) + fdt_off_dt_struct(blob);
 }
 
 /// Every tag is less than 256: one octet tells it.
-std::uint32_t tag_at(const void* blob, int offset) {
-  return std::to_integer<std::uint32_t>(structure_at(blob, offset)[FDT_TAGSIZE - 1]);
+std::uint32_t tag_at(const std::byte* at) {
+  return std::to_integer<std::uint32_t>(at[FDT_TAGSIZE - 1]);
 }
 
 /// From one tag to the next; all of them are aligned to their size.
-int aligned(std::size_t end) {
-  return static_cast<int>((end + FDT_TAGSIZE - 1) & ~std::size_t{FDT_TAGSIZE - 1});
+constexpr std::size_t aligned(std::size_t size) {
+  return (size + FDT_TAGSIZE - 1) & ~std::size_t{FDT_TAGSIZE - 1};
 }
 
-/// Property at `offset`.
-Property property_from(const void* blob, int offset) {
-  const auto* header = reinterpret_cast<const struct fdt_property*>(structure_at(blob, offset));
-  return Property{static_cast<const char*>(blob) + fdt_off_dt_strings(blob) + fdt32_to_cpu(header->nameoff),
-                  {reinterpret_cast<const std::byte*>(header->data), fdt32_to_cpu(header->len)}};
+const struct fdt_property* header_at(const std::byte* at) {
+  return reinterpret_cast<const struct fdt_property*>(at);
 }
 
-/// Whether the name of the property at `offset` is terminated inside the strings block.
-bool has_name(const void* blob, int offset) {
-  const auto* header = reinterpret_cast<const struct fdt_property*>(structure_at(blob, offset));
-  return fdt_get_string(blob, static_cast<int>(fdt32_to_cpu(header->nameoff)), nullptr) != nullptr;
+/// The name of the property at `at`.
+const char* name_of(const void* blob, const std::byte* at) {
+  return static_cast<const char*>(blob) + fdt_off_dt_strings(blob) + fdt32_to_cpu(header_at(at)->nameoff);
 }
 
-/// Behind the property or the FDT_NOP at `offset`. fdt_next_tag() does the same with every check once more, which was
-/// half of all instructions before the prompt.
-int behind(const void* blob, int offset, std::uint32_t tag) {
-  if (tag != FDT_PROP) return offset + static_cast<int>(FDT_TAGSIZE);
-  const auto* header = reinterpret_cast<const struct fdt_property*>(structure_at(blob, offset));
-  return aligned(static_cast<std::size_t>(offset) + property_header_size + fdt32_to_cpu(header->len));
+Property property_from(const void* blob, const std::byte* at) {
+  return Property{name_of(blob, at),
+                  {reinterpret_cast<const std::byte*>(header_at(at)->data), fdt32_to_cpu(header_at(at)->len)}};
 }
 
-/// Moves `at` behind the FDT_NOPs that stand there, and says which tag comes then.
-std::uint32_t pass_nops(const void* blob, int& at) {
-  std::uint32_t tag = tag_at(blob, at);
-  for (; tag == FDT_NOP; tag = tag_at(blob, at))
-    at = behind(blob, at, tag);
-  return tag;
+/// Whether the name of the property at `at` is terminated inside the strings block.
+bool has_name(const void* blob, const std::byte* at) {
+  return fdt_get_string(blob, static_cast<int>(fdt32_to_cpu(header_at(at)->nameoff)), nullptr) != nullptr;
 }
 
-/// The next of a node's properties, from `at` on, which moves behind it; nullopt behind the last.
-std::optional<Property> take_property(const void* blob, int& at) {
-  if (pass_nops(blob, at) != FDT_PROP) return std::nullopt;
-  const int offset = at;
-  at = behind(blob, offset, FDT_PROP);
-  return property_from(blob, offset);
+/// Behind the property at `at`. fdt_next_tag() does the same with every check once more, which was half of all
+/// instructions before the prompt.
+const std::byte* behind_property(const std::byte* at) {
+  return at + aligned(property_header_size + fdt32_to_cpu(header_at(at)->len));
 }
 
-/// Where the contents of the node at `offset` start.
-int behind_name(const void* blob, int offset) {
-  const std::size_t name = static_cast<std::size_t>(offset) + FDT_TAGSIZE;
-  const auto* text = reinterpret_cast<const char*>(structure_at(blob, static_cast<int>(name)));
-  return aligned(name + std::strlen(text) + 1);
+/// The contents of the node at `at`.
+const std::byte* behind_name(const std::byte* at) {
+  const std::byte* const name = at + FDT_TAGSIZE;
+  return name + aligned(std::strlen(reinterpret_cast<const char*>(name)) + 1);
 }
 
-/// Whether what stands at `offset` is no property, or one whose value ends inside the block. Before libfdt sees it: up
-/// to version 1.6 its sums overflow on a length over 2^31.
-bool length_fits(const Property& block, std::size_t offset) {
-  const auto tag = block.cell(offset / 4);
-  if (!tag || *tag != FDT_PROP) return true;
-  const auto length = block.cell(offset / 4 + 1);
-  const std::size_t room = block.bytes().size() - offset;
-  return length && room >= property_header_size && *length <= room - property_header_size;
+/// Moves `at` to the next tag that begins or ends a node, or the block.
+std::uint32_t next_boundary(const std::byte*& at) {
+  while (true) {
+    const std::uint32_t tag = tag_at(at);
+    if (tag == FDT_PROP)
+      at = behind_property(at);
+    else if (tag == FDT_NOP)
+      at += FDT_TAGSIZE;
+    else
+      return tag;
+  }
+}
+
+/// Moves `at` behind the FDT_NOPs that stand there; whether a property comes then.
+bool at_property(const std::byte*& at) {
+  while (tag_at(at) == FDT_NOP)
+    at += FDT_TAGSIZE;
+  return tag_at(at) == FDT_PROP;
+}
+
+/// Whether `text`, which is terminated, starts with `start`.
+bool starts_with(const char* text, std::string_view start) {
+  return std::strncmp(text, start.data(), start.size()) == 0;
+}
+
+bool equals(const char* text, std::string_view other) {
+  return starts_with(text, other) && text[other.size()] == '\0';
+}
+
+/// Whether what stands at `offset` of a structure block of `size` bytes is no property, or one whose value ends inside.
+/// Before libfdt sees it: up to version 1.6 its sums overflow on a length over 2^31.
+bool length_fits(const std::byte* structure, std::size_t offset, std::size_t size) {
+  if (offset > size || size - offset < property_header_size) return true; // which libfdt finds out
+  const std::byte* const at = structure + offset;
+  return fdt32_to_cpu(header_at(at)->tag) != FDT_PROP ||
+         fdt32_to_cpu(header_at(at)->len) <= size - offset - property_header_size;
 }
 
 /// One root node, everything inside it, nothing behind it but the end tag.
 Result<void> check_structure(const void* blob) {
-  const auto* base = static_cast<const std::byte*>(blob) + fdt_off_dt_struct(blob);
-  const Property block{"", {base, fdt_size_dt_struct(blob)}};
+  const std::byte* const structure = structure_of(blob);
+  const std::size_t size = fdt_size_dt_struct(blob);
   int depth = 0;
-  int next = 0;
-  bool root_closed = false;
-  for (int offset = 0;; offset = next) {
-    if (!length_fits(block, static_cast<std::size_t>(offset))) return fail(Error::bad_structure);
+  for (int offset = 0, next = 0;; offset = next) {
+    if (!length_fits(structure, static_cast<std::size_t>(offset), size)) return fail(Error::bad_structure);
     const std::uint32_t tag = fdt_next_tag(blob, offset, &next);
     if (next < 0) return fail(Error::bad_structure);
-    if (offset == 0 && tag != FDT_BEGIN_NODE) return fail(Error::bad_structure);
+    const bool outside = depth == 0 && offset != 0; // behind the root node
     switch (tag) {
     case FDT_BEGIN_NODE:
-      if (root_closed) return fail(Error::bad_structure);
+      if (outside) return fail(Error::bad_structure);
       if (depth == max_depth) return fail(Error::too_deep);
       depth++;
       break;
     case FDT_END_NODE:
       if (depth == 0) return fail(Error::bad_structure);
       depth--;
-      root_closed = depth == 0;
       break;
     case FDT_PROP:
-      if (depth == 0 || !has_name(blob, offset)) return fail(Error::bad_structure);
+      if (depth == 0 || !has_name(blob, structure + offset)) return fail(Error::bad_structure);
       break;
     case FDT_NOP:
+      if (offset == 0) return fail(Error::bad_structure);
       break;
     case FDT_END:
-      if (!root_closed) return fail(Error::bad_structure);
+      if (!outside) return fail(Error::bad_structure);
       return {};
     default:
       return fail(Error::bad_structure);
@@ -208,41 +220,39 @@ std::optional<std::string_view> Property::string_at(std::size_t index) const {
   }
 }
 
-Node::Node(const void* root_of) : blob_{root_of}, contents_{behind_name(root_of, 0)} {}
+Node::Node(const void* blob, int offset) : blob_{blob}, offset_{offset} {
+  const std::byte* const base = structure_of(blob);
+  contents_ = static_cast<int>(behind_name(base + offset) - base);
+}
 
-Node Node::ancestor(int depth) const {
-  Node node = *this;
-  node.depth_ = depth;
-  node.contents_ = behind_name(blob_, node.offset());
-  return node;
+Lineage::Lineage(const Node& node) : blob_{node.blob_} {
+  const std::byte* const base = structure_of(blob_);
+  const std::byte* const end = base + node.offset_;
+  for (const std::byte* at = base;;) {
+    if (next_boundary(at) == FDT_END_NODE) {
+      depth_--;
+      at += FDT_TAGSIZE;
+      continue;
+    }
+    offsets_[++depth_] = static_cast<int>(at - base);
+    if (at == end) return;
+    at = behind_name(at);
+  }
 }
 
 /// In tree order.
 std::optional<Node> Node::next() const {
-  Node node = *this;
-  while (true) {
-    const int offset = node.contents_;
-    switch (const std::uint32_t tag = tag_at(blob_, offset)) {
-    case FDT_BEGIN_NODE:
-      if (++node.depth_ == max_depth) return std::nullopt;
-      node.lineage_[node.depth_] = offset;
-      node.contents_ = behind_name(blob_, offset);
-      return node;
-    case FDT_END_NODE:
-      if (node.depth_-- == 0) return std::nullopt;
-      [[fallthrough]];
-    case FDT_PROP:
-    case FDT_NOP:
-      node.contents_ = behind(blob_, offset, tag);
-      break;
-    default:
-      return std::nullopt;
-    }
-  }
+  const std::byte* const base = structure_of(blob_);
+  const std::byte* at = base + contents_;
+  std::uint32_t tag = next_boundary(at);
+  for (; tag == FDT_END_NODE; tag = next_boundary(at))
+    at += FDT_TAGSIZE;
+  if (tag != FDT_BEGIN_NODE) return std::nullopt;
+  return Node{blob_, static_cast<int>(at - base)};
 }
 
 std::string_view Node::name() const {
-  return reinterpret_cast<const char*>(structure_at(blob_, offset() + static_cast<int>(FDT_TAGSIZE)));
+  return reinterpret_cast<const char*>(structure_of(blob_) + offset_ + FDT_TAGSIZE);
 }
 
 std::string_view Node::path(std::span<char> out) const {
@@ -252,17 +262,18 @@ std::string_view Node::path(std::span<char> out) const {
     if (count != 0) std::memcpy(out.data() + used, text.data(), count);
     used += count;
   };
-  if (depth_ == 0) append("/");
-  for (int depth = 1; depth <= depth_; depth++) {
+  const Lineage line{*this};
+  if (line.depth() == 0) append("/");
+  for (int depth = 1; depth <= line.depth(); depth++) {
     append("/");
-    append(ancestor(depth).name());
+    append(line.at(depth).name());
   }
   return {out.data(), used};
 }
 
 Result<Property> Node::property(std::string_view name) const {
-  for (int at = contents_; const auto property = take_property(blob_, at);)
-    if (property->name() == name) return *property;
+  for (const std::byte* at = structure_of(blob_) + contents_; at_property(at); at = behind_property(at))
+    if (equals(name_of(blob_, at), name)) return property_from(blob_, at);
   return fail(Error::no_such_property);
 }
 
@@ -276,11 +287,15 @@ Result<std::uint32_t> Node::cell_or(std::string_view name, std::uint32_t fallbac
 bool Node::is_compatible(std::string_view compatible) const {
   const auto list = property("compatible");
   if (!list) return false;
-  for (std::size_t i = 0;; i++) {
-    const auto entry = list->string_at(i);
-    if (!entry) return false;
-    if (*entry == compatible) return true;
+  const auto* entry = reinterpret_cast<const char*>(list->bytes().data());
+  for (std::size_t left = list->bytes().size(); left != 0;) {
+    const std::size_t length = strnlen(entry, left);
+    if (length == left) return false; // not terminated
+    if (equals(entry, compatible)) return true;
+    entry += length + 1;
+    left -= length + 1;
   }
+  return false;
 }
 
 bool Node::is_enabled() const {
@@ -291,37 +306,45 @@ bool Node::is_enabled() const {
 }
 
 Result<Node> Node::parent() const {
-  if (depth_ == 0) return fail(Error::no_such_node);
-  return ancestor(depth_ - 1);
+  const Lineage line{*this};
+  if (line.depth() == 0) return fail(Error::no_such_node);
+  return line.at(line.depth() - 1);
 }
 
 std::optional<Node> Node::first_child() const {
-  const auto node = next();
-  return node && node->depth_ > depth_ ? node : std::nullopt;
+  const std::byte* const base = structure_of(blob_);
+  const std::byte* at = base + contents_;
+  if (next_boundary(at) != FDT_BEGIN_NODE) return std::nullopt;
+  return Node{blob_, static_cast<int>(at - base)};
 }
 
 std::optional<Node> Node::next_sibling() const {
-  auto node = next();
-  while (node && node->depth_ > depth_)
-    node = node->next();
-  return node && node->depth_ == depth_ ? node : std::nullopt;
+  const std::byte* const base = structure_of(blob_);
+  const std::byte* at = base + contents_;
+  for (int inside = 1;; inside--, at += FDT_TAGSIZE) {
+    for (; next_boundary(at) == FDT_BEGIN_NODE; inside++, at = behind_name(at))
+      if (inside == 0) return Node{blob_, static_cast<int>(at - base)};
+    if (inside == 0) return std::nullopt; // the parent's end, or that of the block
+  }
 }
 
 std::optional<Node> Node::child(std::string_view name) const {
   if (name.empty()) return std::nullopt;
   const bool any_address = name.find('@') == std::string_view::npos;
   for (auto node = first_child(); node; node = node->next_sibling()) {
-    const std::string_view full = node->name();
-    if (full == name || (any_address && full.substr(0, full.find('@')) == name)) return node;
+    const char* const full = node->name().data();
+    if (!starts_with(full, name)) continue;
+    const char behind = full[name.size()];
+    if (behind == '\0' || (any_address && behind == '@')) return node;
   }
   return std::nullopt;
 }
 
 std::optional<Property> Node::property_at(std::size_t index) const {
-  int at = contents_;
-  for (; index > 0; index--)
-    if (!take_property(blob_, at)) return std::nullopt;
-  return take_property(blob_, at);
+  const std::byte* at = structure_of(blob_) + contents_;
+  for (; at_property(at); at = behind_property(at))
+    if (index-- == 0) return property_from(blob_, at);
+  return std::nullopt;
 }
 
 Result<Tree> Tree::create(const void* blob, std::size_t limit) {
@@ -359,14 +382,20 @@ Result<Node> Tree::find(std::string_view path) const {
 Result<Node> Tree::by_phandle(std::uint32_t phandle) const {
   if (phandle == 0 || phandle == UINT32_MAX) return fail(Error::bad_phandle);
   for (std::optional<Node> node = root(); node; node = node->next())
-    for (int at = node->contents_; const auto property = take_property(blob_, at);)
-      if (property->name() == "phandle" || property->name() == "linux,phandle")
+    for (const std::string_view name : {"phandle", "linux,phandle"})
+      if (const auto property = node->property(name))
         if (property->bytes().size() == 4 && property->cell(0) == phandle) return *node;
   return fail(Error::bad_phandle);
 }
 
 std::optional<Node> Tree::next(std::optional<Node> after) const {
   return after ? after->next() : root();
+}
+
+std::optional<Node> Tree::next_device(std::optional<Node> after, std::string_view compatible) const {
+  for (auto node = next(after); node; node = node->next())
+    if (node->is_compatible(compatible) && node->is_enabled()) return node;
+  return std::nullopt;
 }
 
 std::optional<std::string_view> Tree::alias(std::string_view name) const {

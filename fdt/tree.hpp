@@ -65,7 +65,7 @@ class Property {
   std::span<const std::byte> bytes_{};
 };
 
-/// A node, and which nodes it lies in, so that the way up costs no walk; valid as long as its tree.
+/// A node: where it stands in its tree; valid as long as that. Kept as small as that, for it is copied everywhere.
 class Node {
  public:
   /// "serial@10000000"; the root's name is empty.
@@ -80,7 +80,7 @@ class Node {
   [[nodiscard]] bool is_compatible(std::string_view compatible) const;
   /// `status` absent, "okay" or "ok".
   [[nodiscard]] bool is_enabled() const;
-  /// Error::no_such_node for the root.
+  /// Error::no_such_node for the root. Costs a walk from the root to here, see Lineage.
   [[nodiscard]] Result<Node> parent() const;
   /// Children in tree order: for (auto n = node.first_child(); n; n = n->next_sibling())
   [[nodiscard]] std::optional<Node> first_child() const;
@@ -91,18 +91,33 @@ class Node {
   [[nodiscard]] std::optional<Property> property_at(std::size_t index) const;
   [[nodiscard]] Tree tree() const;
   /// Where the node stands in the structure block: tells nodes of one tree apart.
-  [[nodiscard]] int offset() const { return lineage_[depth_]; }
-  bool operator==(const Node& other) const { return blob_ == other.blob_ && offset() == other.offset(); }
+  [[nodiscard]] int offset() const { return offset_; }
+  bool operator==(const Node& other) const { return blob_ == other.blob_ && offset_ == other.offset_; }
 
  private:
+  friend class Lineage;
   friend class Tree;
-  explicit Node(const void* root_of);
-  [[nodiscard]] Node ancestor(int depth) const;
+  Node(const void* blob, int offset);
   [[nodiscard]] std::optional<Node> next() const;
   const void* blob_;
-  int contents_;             ///< where its properties start, behind its name
-  int depth_{0};             ///< 0 for the root
-  int lineage_[max_depth]{}; ///< the offsets of the nodes from the root down to this one
+  int offset_;
+  int contents_; ///< where its properties start, behind its name
+};
+
+/// The nodes from the root down to one, found by a walk through all that stands before it: nothing in a blob tells the
+/// way up.
+class Lineage {
+ public:
+  explicit Lineage(const Node& node);
+  /// How deep the node lies; 0 for the root.
+  [[nodiscard]] int depth() const { return depth_; }
+  /// The node in it that lies at `depth`, from 0 (the root) to depth() (the node itself).
+  [[nodiscard]] Node at(int depth) const { return Node{blob_, offsets_[depth]}; }
+
+ private:
+  const void* blob_;
+  int depth_{-1};
+  int offsets_[max_depth]; ///< the first depth_ + 1 of them
 };
 
 class Tree {
@@ -111,7 +126,7 @@ class Tree {
   /// aligned to 8 bytes, as the specification asks. Errors: not_a_tree, truncated, bad_structure, too_deep.
   [[nodiscard]] static Result<Tree> create(const void* blob, std::size_t limit = 16u << 20);
 
-  [[nodiscard]] Node root() const { return Node{blob_}; }
+  [[nodiscard]] Node root() const { return Node{blob_, 0}; }
   /// By full path ("/soc/serial@10000000"; a component without unit address finds the first of that name) or by alias
   /// ("serial0", "i2c0/clock@68"). An alias must stand for a full path, not for another alias.
   [[nodiscard]] Result<Node> find(std::string_view path) const;
@@ -119,6 +134,8 @@ class Tree {
   [[nodiscard]] Result<Node> by_phandle(std::uint32_t phandle) const;
   /// The next node in tree order (depth first) after `after`, or the first; nullopt at the end.
   [[nodiscard]] std::optional<Node> next(std::optional<Node> after) const;
+  /// The next enabled node after `after` (or the first) that is compatible with this.
+  [[nodiscard]] std::optional<Node> next_device(std::optional<Node> after, std::string_view compatible) const;
   /// The path an alias stands for.
   [[nodiscard]] std::optional<std::string_view> alias(std::string_view name) const;
   /// Bytes of the blob, for reserving it.

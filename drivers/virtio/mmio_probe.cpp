@@ -35,8 +35,8 @@ std::optional<std::uint32_t> interrupt_of(const fdt::Node& node, const std::opti
 
 void for_each_mmio_slot(const fdt::Tree& tree, const std::optional<irqchip::Controller>& controller,
                         void (*visit)(void* context, const MmioSlot& slot), void* context) {
-  for (std::optional<fdt::Node> node = tree.next(std::nullopt); node; node = tree.next(node)) {
-    if (!node->is_compatible("virtio,mmio") || !node->is_enabled()) continue;
+  constexpr std::string_view compatible = "virtio,mmio";
+  for (auto node = tree.next_device(std::nullopt, compatible); node; node = tree.next_device(node, compatible)) {
     const fdt::Result<fdt::Region> region = fdt::reg(*node);
     if (!region) {
       warn(*node, "reg", to_string(region.error()));

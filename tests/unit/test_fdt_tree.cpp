@@ -259,6 +259,17 @@ TEST(FdtNode, ComparesOnlyTerminatedStrings) {
   CHECK(!node.is_compatible("second"));
 }
 
+TEST(FdtNode, FindsTheEnabledNodesOfAKindInTreeOrder) {
+  const Blob changed = Blob::fixture("fdt_virt").with("/soc/virtio_mmio@10007000", "status", {"disabled", 9});
+  const Tree some_off = changed.tree();
+  std::string names;
+  for (auto node = some_off.next_device(std::nullopt, "virtio,mmio"); node;
+       node = some_off.next_device(node, "virtio,mmio"))
+    names += std::string{node->name().substr(16)} + " ";
+  check_text("8000 6000 5000 4000 3000 2000 1000 ", names);
+  CHECK(!tree.next_device(std::nullopt, "virtio"));
+}
+
 TEST(FdtNode, IsEnabledUnlessItsStatusSaysOtherwise) {
   CHECK(node_at(bad_tree, "/good@1000").is_enabled());
   CHECK(node_at(bad_tree, "/status-okay").is_enabled());
