@@ -16,8 +16,9 @@
 namespace test {
 
 inline constexpr char ctrl_c[] = "\x03";
-inline const std::vector<std::string> value_names{"frames",           "bytes",         "seconds",    "frames_per_second",
-                                           "bytes_per_second", "notifications", "interrupts", "instructions_per_frame"};
+inline const std::vector<std::string> value_names{
+    "frames",           "bytes",         "seconds",    "frames_per_second",
+    "bytes_per_second", "notifications", "interrupts", "instructions_per_frame"};
 
 inline Bytes numbered(std::uint32_t number, std::size_t size = 60) {
   Bytes frame = ethernet_frame(size);
