@@ -49,7 +49,10 @@ start:
     la      t0, bss_start
     la      t1, bss_end
 1:  sd      zero, 0(t0)
-    addi    t0, t0, 8
+    sd      zero, 8(t0)
+    sd      zero, 16(t0)
+    sd      zero, 24(t0)
+    addi    t0, t0, 32
     bltu    t0, t1, 1b
 
     la      tp, boot_hart           // HartContext, as trap.S expects it

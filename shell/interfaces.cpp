@@ -53,8 +53,7 @@ void Interfaces::note_slot(const virtio::MmioSlot& slot) {
     return;
   }
   slots_[slot_count_] = {slot.base, slot.version, slot.device_id, {}, reason};
-  if (reason.empty())
-    candidates_[candidate_count_++] = {slot_count_, slot, fdt::alias_index(slot.node, "ethernet").value_or(UINT_MAX)};
+  if (reason.empty()) candidates_[candidate_count_++] = {slot_count_, slot, UINT_MAX};
   slot_count_++;
 }
 
@@ -64,13 +63,19 @@ void Interfaces::bring_up(const fdt::Tree& tree, const std::optional<irqchip::Co
   virtio::for_each_mmio_slot(
       tree, controller,
       [](void* self, const virtio::MmioSlot& slot) { static_cast<Interfaces*>(self)->note_slot(slot); }, this);
-  // Insertion keeps tree order among equals, and std::stable_sort would want a heap.
   const std::span<Candidate> found{candidates_.data(), candidate_count_};
+  if (found.size() > 1) sort(found);
+  for (const Candidate& candidate : found)
+    bring_up_one(candidate, controller, arena, settings);
+}
+
+void Interfaces::sort(std::span<Candidate> found) {
+  for (Candidate& candidate : found)
+    candidate.order = fdt::alias_index(candidate.found->node, "ethernet").value_or(UINT_MAX);
+  // Insertion keeps tree order among equals, and std::stable_sort would want a heap.
   for (std::size_t i = 1; i < found.size(); i++)
     for (std::size_t j = i; j > 0 && found[j].order < found[j - 1].order; j--)
       std::swap(found[j], found[j - 1]);
-  for (const Candidate& candidate : found)
-    bring_up_one(candidate, controller, arena, settings);
 }
 
 void Interfaces::bring_up_one(const Candidate& candidate, const std::optional<irqchip::Controller>& controller,

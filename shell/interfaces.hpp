@@ -50,11 +50,12 @@ class Interfaces {
   struct Candidate {
     std::size_t slot{0}; ///< in slots_
     std::optional<virtio::MmioSlot> found{};
-    unsigned order{0};
+    unsigned order{0}; ///< its alias' number, if several have to be put in order
   };
 
   void note_slot(const virtio::MmioSlot& slot);
   [[nodiscard]] static std::string_view stop(const virtio::MmioSlot& slot);
+  static void sort(std::span<Candidate> found);
   void bring_up_one(const Candidate& candidate, const std::optional<irqchip::Controller>& controller,
                     bsp::DmaArena& arena, const Settings& settings);
 

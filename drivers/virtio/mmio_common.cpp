@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What virtio-mmio Version 1 and Version 2 share: identification, status, interrupts, configuration access.
+#include <charconv>
+#include <string_view>
+
 #include "bsp/clock.hpp"
 #include "bsp/endian.hpp"
-#include "bsp/format.hpp"
 #include "drivers/virtio/mmio_transport.hpp"
 #include "drivers/virtio/spec.hpp"
 
@@ -28,7 +30,10 @@ Result<MmioIdentity> identify_mmio(std::uintptr_t base, std::uint32_t& version) 
 }
 
 MmioCommon::MmioCommon(std::uintptr_t base, std::uint32_t interrupt) : regs_{base}, interrupt_{interrupt} {
-  name_length_ = bsp::format_to(name_, "virtio-mmio@{:x}", base).size();
+  constexpr std::string_view kind = "virtio-mmio@";
+  char* const start = name_.data();
+  const auto end = std::to_chars(start + kind.copy(start, kind.size()), start + name_.size(), base, 16).ptr;
+  name_length_ = static_cast<std::size_t>(end - start);
 }
 
 std::uint8_t MmioCommon::status() const {
