@@ -52,7 +52,7 @@ void run_version(Session& session, Arguments&) {
 #endif
 }
 
-void print_range(Session& session, std::string_view name, const MemoryRange& range) {
+void print_range(Session& session, std::string_view name, const bsp::MemoryRange& range) {
   if (range.size == 0) return;
   session.print("{} {:#x} to {:#x} ({} KiB)", name, range.address, range.address + (range.size - 1), range.size / 1024);
 }
@@ -67,29 +67,30 @@ void print_firmware(Session& session, const BoardInfo& board) {
 }
 
 void run_board(Session& session, Arguments&) {
-  const BoardInfo* const board = session.system().board;
-  if (board == nullptr) {
+  const BoardSource& source = session.system().board;
+  if (source.describe == nullptr) {
     session.error("board", "nothing is known");
     return;
   }
+  const BoardInfo board = source.describe(source.context);
   const auto or_unknown = [](std::string_view text) { return text.empty() ? std::string_view{"unknown"} : text; };
-  session.print("board {}", or_unknown(board->board));
-  session.print("model {}", or_unknown(board->model));
-  session.print("hart {}", board->hart);
-  session.print("harts {}", board->hart_count);
-  session.print("isa {}", or_unknown(board->isa));
-  session.print("mmu {}", or_unknown(board->mmu));
-  session.print("timebase {} Hz", board->timebase_hz);
-  for (const MemoryRange& range : board->memory)
+  session.print("board {}", or_unknown(board.board));
+  session.print("model {}", or_unknown(board.model));
+  session.print("hart {}", board.hart);
+  session.print("harts {}", board.hart_count);
+  session.print("isa {}", or_unknown(board.isa));
+  session.print("mmu {}", or_unknown(board.mmu));
+  session.print("timebase {} Hz", board.timebase_hz);
+  for (const bsp::MemoryRange& range : board.memory)
     print_range(session, "memory", range);
-  print_range(session, "image", board->image);
-  print_range(session, "devicetree", board->device_tree);
+  print_range(session, "image", board.image);
+  print_range(session, "devicetree", board.device_tree);
   if (const bsp::DmaArena* const arena = session.system().arena; arena != nullptr)
     session.print("dma {} of {} KiB used, {} KiB stranded", arena->used() / 1024, arena->capacity() / 1024,
                   arena->stranded() / 1024);
-  session.print("console {}", or_unknown(board->console));
-  print_firmware(session, *board);
-  session.print("boot {} us", board->boot_us);
+  session.print("console {}", or_unknown(board.console));
+  print_firmware(session, board);
+  session.print("boot {} us", board.boot_us);
 }
 
 void run_uptime(Session& session, Arguments&) {

@@ -38,9 +38,13 @@ struct App {
   irqchip::IrqchipStorage irqchip_storage;
   bsp::DmaArena arena;
   shell::Interfaces interfaces;
-  std::array<shell::MemoryRange, max_memory_ranges> memory;
-  shell::BoardInfo board;
+  std::array<bsp::MemoryRange, max_memory_ranges> memory;
+  std::size_t memory_count;
+  uart::Console console;
   std::array<char, 80> console_name;
+  const fdt::Tree* tree; ///< null: none that can be read
+  std::uint64_t hart;    ///< that the firmware started
+  std::uint64_t boot_us;
 };
 
 /// In bss, constructed by netbsp_main(), never destroyed.
@@ -54,14 +58,12 @@ void warn_about(const fdt::Node& node, const char* what, const char* why) {
 
 /// QEMU's test device: the only way to leave QEMU with a failing status.
 void register_exit_device(const fdt::Tree& tree) {
-  for (std::optional<fdt::Node> node = tree.next(std::nullopt); node; node = tree.next(node)) {
-    if (!node->is_compatible("sifive,test1") || !node->is_enabled()) continue;
-    if (const fdt::Result<fdt::Region> region = fdt::reg(*node))
-      bsp::panic_set_exit(static_cast<std::uintptr_t>(region->address));
-    else
-      warn_about(*node, "reg", to_string(region.error()));
-    return;
-  }
+  const std::optional<fdt::Node> node = tree.next_device(std::nullopt, "sifive,test1");
+  if (!node) return;
+  if (const fdt::Result<fdt::Region> region = fdt::reg(*node))
+    bsp::panic_set_exit(static_cast<std::uintptr_t>(region->address));
+  else
+    warn_about(*node, "reg", to_string(region.error()));
 }
 
 void read_clock(const fdt::Tree& tree) {
@@ -74,14 +76,11 @@ void read_clock(const fdt::Tree& tree) {
 /// Gives the largest free range of memory, up to the board's cap, to the arena.
 void carve_arena(App& app, const fdt::Tree& tree) {
   std::array<fdt::Region, max_memory_ranges> regions;
-  std::array<bsp::MemoryRange, max_memory_ranges> memory;
   const fdt::RegionList found = fdt::memory(tree, regions);
   if (found.malformed) warn_about(*found.malformed, "reg", "malformed");
-  for (std::size_t i = 0; i < found.count; i++) {
-    memory[i] = {regions[i].address, regions[i].size};
-    app.memory[i] = {regions[i].address, regions[i].size};
-  }
-  app.board.memory = {app.memory.data(), found.count};
+  for (; app.memory_count < found.count; app.memory_count++)
+    app.memory[app.memory_count] = {regions[app.memory_count].address, regions[app.memory_count].size};
+  const std::span<const bsp::MemoryRange> memory{app.memory.data(), app.memory_count};
 
   std::array<bsp::MemoryRange, 2 * max_memory_ranges + 2> reserved;
   const fdt::RegionList held = fdt::reserved_memory(tree, regions);
@@ -92,14 +91,13 @@ void carve_arena(App& app, const fdt::Tree& tree) {
     reserved[count] = {regions[count].address, regions[count].size};
   reserved[count++] = bsp::image::whole();
   // Firmware lies below the image it started, whether or not it says so in /reserved-memory.
-  for (const bsp::MemoryRange& range : std::span{memory.data(), found.count})
+  for (const bsp::MemoryRange& range : memory)
     if (range.contains(bsp::image::whole().address))
       reserved[count++] = {range.address, bsp::image::whole().address - range.address};
   reserved[count++] = {reinterpret_cast<std::uintptr_t>(tree.blob()), tree.size()};
 
   const bsp::MemoryRange range =
-      held.complete ? bsp::choose_arena({memory.data(), found.count}, {reserved.data(), count}, board::dma_arena_cap)
-                    : bsp::MemoryRange{};
+      held.complete ? bsp::choose_arena(memory, {reserved.data(), count}, board::dma_arena_cap) : bsp::MemoryRange{};
   if (range.size == 0) {
     log::warn("no free memory for DMA");
     return;
@@ -123,41 +121,43 @@ std::string_view string_of(const fdt::Result<fdt::Node>& node, std::string_view 
   return property ? property->string().value_or(std::string_view{}) : std::string_view{};
 }
 
-void describe_board(App& app, const fdt::Tree* tree, std::uint64_t hart) {
-  shell::BoardInfo& info = app.board;
+shell::BoardInfo describe_board(void* context) {
+  App& app = *static_cast<App*>(context);
+  shell::BoardInfo info{};
   info.board = NETBSP_BOARD;
-  info.hart = hart;
+  info.hart = app.hart;
   info.timebase_hz = clock::frequency();
-  info.image = {bsp::image::whole().address, bsp::image::whole().size};
+  info.memory = {app.memory.data(), app.memory_count};
+  info.image = bsp::image::whole();
   info.mmu = bsp::mmu::name();
+  std::array<char, 64> path;
+  info.console = bsp::format_to(app.console_name, "{} {}", app.console.device->name(),
+                                app.console.node ? app.console.node->path(path) : std::string_view{});
   info.sbi_version = bsp::sbi::spec_version();
   info.sbi_impl_id = bsp::sbi::implementation_id();
   info.sbi_impl_version = bsp::sbi::implementation_version();
-  if (tree == nullptr) return;
-  info.model = string_of(tree->root(), "model");
-  info.isa = string_of(fdt::cpu(*tree, hart), "riscv,isa");
-  info.hart_count = count_harts(*tree);
-  info.device_tree = {reinterpret_cast<std::uintptr_t>(tree->blob()), tree->size()};
+  info.boot_us = app.boot_us;
+  if (app.tree == nullptr) return info;
+  info.model = string_of(app.tree->root(), "model");
+  info.isa = string_of(fdt::cpu(*app.tree, app.hart), "riscv,isa");
+  info.hart_count = count_harts(*app.tree);
+  info.device_tree = {reinterpret_cast<std::uintptr_t>(app.tree->blob()), app.tree->size()};
+  return info;
 }
 
-/// The console of the tree, interrupting if it can; the name for `board`.
-uart::CharDevice& bring_up_console(App& app, const fdt::Tree* tree,
-                                   const std::optional<irqchip::Controller>& controller) {
+/// The console of the tree, interrupting if it can.
+uart::Console bring_up_console(uart::UartStorage& storage, const fdt::Tree* tree,
+                               const std::optional<irqchip::Controller>& controller) {
   const uart::Console console =
-      tree != nullptr ? uart::select_console(*tree, app.uart_storage) : uart::firmware_console(app.uart_storage);
-  if (console.interrupt && controller) {
-    const irqchip::Handler handler{[](void* device) { static_cast<uart::CharDevice*>(device)->handle_interrupt(); },
-                                   console.device};
-    if (const bsp::Result<void> attached = irqchip::attach(*controller, *console.interrupt, handler, "console")) {
-      console.device->enable_receive_interrupt();
-    } else {
-      log::warn("console: {}; polled", to_string(attached.error()));
-    }
-  }
-  std::array<char, 64> path;
-  const std::string_view where = console.node ? console.node->path(path) : std::string_view{};
-  app.board.console = bsp::format_to(app.console_name, "{} {}", console.device->name(), where);
-  return *console.device;
+      tree != nullptr ? uart::select_console(*tree, storage) : uart::firmware_console(storage);
+  if (!console.interrupt || !controller) return console;
+  const irqchip::Handler handler{[](void* device) { static_cast<uart::CharDevice*>(device)->handle_interrupt(); },
+                                 console.device};
+  if (const bsp::Result<void> attached = irqchip::attach(*controller, *console.interrupt, handler, "console"))
+    console.device->enable_receive_interrupt();
+  else
+    log::warn("console: {}; polled", to_string(attached.error()));
+  return console;
 }
 
 } // namespace
@@ -166,7 +166,8 @@ extern "C" [[noreturn]] void netbsp_main(std::uint64_t hart, const void* dtb) {
   App& app = *new (app_storage) App{};
 
   const fdt::Result<fdt::Tree> parsed = fdt::Tree::create(dtb);
-  const fdt::Tree* const tree = parsed ? &*parsed : nullptr;
+  const fdt::Tree* const tree = app.tree = parsed ? &*parsed : nullptr;
+  app.hart = hart;
   std::optional<irqchip::Controller> controller;
   if (tree != nullptr) {
     register_exit_device(*tree);
@@ -179,8 +180,7 @@ extern "C" [[noreturn]] void netbsp_main(std::uint64_t hart, const void* dtb) {
     bsp::trap::set_external_handler(
         [](void* chip) { static_cast<irqchip::Irqchip*>(chip)->handle_external_interrupt(); }, controller->chip);
 
-  describe_board(app, tree, hart);
-  uart::CharDevice& console = bring_up_console(app, tree, controller);
+  app.console = bring_up_console(app.uart_storage, tree, controller);
   if (tree != nullptr) {
     carve_arena(app, *tree);
     app.interfaces.bring_up(*tree, controller, app.arena,
@@ -190,15 +190,14 @@ extern "C" [[noreturn]] void netbsp_main(std::uint64_t hart, const void* dtb) {
   }
 
   bsp::DmaBuffer capture; // of the arena, though no device reaches for it: it is the only memory of this size
-  if (auto buffer = app.arena.allocate(board::capture_bytes, 64, bsp::DmaArena::Content::as_found))
-    capture = std::move(*buffer);
+  static_cast<void>(app.arena.allocate(capture, board::capture_bytes, 64, bsp::DmaArena::Content::as_found));
   shell::NetService service{app.interfaces.devices(), capture.bytes()};
-  shell::System system{.console = console,
+  shell::System system{.console = *app.console.device,
                        .interfaces = app.interfaces.devices(),
                        .virtio_slots = app.interfaces.slots(),
                        .irqchip = controller ? controller->chip : nullptr,
                        .tree = tree,
-                       .board = &app.board,
+                       .board = {describe_board, &app},
                        .arena = &app.arena,
                        .power = {bsp::sbi::power_off, bsp::sbi::reboot},
                        .net = &service};
@@ -210,7 +209,8 @@ extern "C" [[noreturn]] void netbsp_main(std::uint64_t hart, const void* dtb) {
   };
   shell::Shell& shell = *new (shell_storage) shell::Shell{system, service, tables};
   log::set_sink(shell::Shell::log_sink, &shell);
-  app.board.boot_us = clock::uptime_us();
+  shell.open();
+  app.boot_us = clock::uptime_us();
   bsp::cpu::enable_interrupts();
   shell.run();
 }

@@ -51,7 +51,7 @@ bool Shell::step() {
   serve();
   const bool was_open = prompt_open_;
   if (!prompt_open_) {
-    open_prompt();
+    open();
   } else if (announcements_waiting()) {
     editor_.suspend();
     print_announcements();
@@ -66,7 +66,7 @@ bool Shell::step() {
   return !was_open || count > 0;
 }
 
-void Shell::open_prompt() {
+void Shell::open() {
   if (const std::size_t lost = console_.take_lost(); lost != 0)
     announce(bsp::Text<>{"console: {} typed character(s) lost while a command ran", lost});
   console_.start_line();
@@ -87,7 +87,7 @@ void Shell::handle(LineEditor::Event event) {
     serve(); // what happened before the line came is known to its command, however fast lines follow each other
     take_line();
   }
-  open_prompt();
+  open();
 }
 
 // ---- lines

@@ -31,7 +31,9 @@ class Shell final : public Session {
   Shell(const Shell&) = delete;
   Shell& operator=(const Shell&) = delete;
 
-  /// Prompt and loop: step(), and sleep when there is nothing to do.
+  /// The first prompt, once. Whatever else there is to do can wait until then.
+  void open();
+  /// The loop: step(), and sleep when there is nothing to do.
   [[noreturn]] void run();
   /// One turn: background, prompt, announcements, a batch of typed characters. False if there was nothing to do.
   bool step();
@@ -64,7 +66,6 @@ class Shell final : public Session {
   void verror(std::string_view what, fmt::string_view format, fmt::format_args args) override;
   static void put_from_editor(void* shell, std::string_view text);
 
-  void open_prompt();
   void handle(LineEditor::Event event);
   void take_line();
   void run_line(std::span<char> line);

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "bsp/dma.hpp"
+#include "bsp/memory_map.hpp"
 #include "bsp/result.hpp"
 #include "drivers/irqchip/irqchip.hpp"
 #include "drivers/net/net_device.hpp"
@@ -25,12 +26,7 @@ struct VirtioSlot {
   std::string_view reason; ///< why nothing drives it: "empty slot", "no driver for block device", an error's text
 };
 
-struct MemoryRange {
-  std::uint64_t address;
-  std::uint64_t size;
-};
-
-/// What `board` and `version` print.
+/// What `board` prints.
 struct BoardInfo {
   std::string_view board; ///< the BOARD it was built for
   std::string_view model; ///< the tree's /model, or empty
@@ -38,15 +34,21 @@ struct BoardInfo {
   std::size_t hart_count{0};
   std::string_view isa; ///< riscv,isa of the boot hart
   std::uint64_t timebase_hz{0};
-  std::span<const MemoryRange> memory{};
-  MemoryRange image{}; ///< text to the end of stacks
-  MemoryRange device_tree{};
+  std::span<const bsp::MemoryRange> memory{};
+  bsp::MemoryRange image{}; ///< text to the end of stacks
+  bsp::MemoryRange device_tree{};
   std::string_view mmu;              ///< "sv39" or "bare"
   std::string_view console;          ///< "ns16550a /soc/serial@10000000"
   std::uint32_t sbi_version{0};      ///< as sbi_get_spec_version: major << 24 | minor
   std::uint64_t sbi_impl_id{0};      ///< 1 is OpenSBI
   std::uint64_t sbi_impl_version{0}; ///< OpenSBI: major << 16 | minor
   std::uint64_t boot_us{0};          ///< hand-over to first prompt
+};
+
+/// Describes the board when somebody asks: that takes walks through the tree and calls of the firmware.
+struct BoardSource {
+  BoardInfo (*describe)(void* context){nullptr}; ///< null: nothing is known
+  void* context{nullptr};
 };
 
 /// Firmware services; a test replaces them.
@@ -64,7 +66,7 @@ struct System {
   std::span<const VirtioSlot> virtio_slots;
   irqchip::Irqchip* irqchip{nullptr};
   const fdt::Tree* tree{nullptr};
-  const BoardInfo* board{nullptr};
+  BoardSource board{};
   bsp::DmaArena* arena{nullptr}; ///< for frames that commands send and capture
   PowerControl power{};
   NetService* net{nullptr}; ///< captures for the net commands; null: none of them is in a table

@@ -108,7 +108,7 @@ const std::vector<char>& tree_blob() {
 
 constexpr shell::VirtioSlot slots[] = {
     {0x1000'8000, 2, 1, "net0", ""}, {0x1000'7000, 1, 1, "net1", ""}, {0x1000'6000, 2, 0, "", "empty slot"}};
-constexpr shell::MemoryRange memory[] = {{0x8000'0000, 0x800'0000}};
+constexpr bsp::MemoryRange memory[] = {{0x8000'0000, 0x800'0000}};
 constexpr std::uintptr_t mapped_address = 0x8000'0000; ///< where md and mw reach a few bytes
 
 class Machine {
@@ -228,7 +228,7 @@ class Machine {
                         .interfaces = devices_,
                         .virtio_slots = slots,
                         .irqchip = &irqchip_,
-                        .board = &board_,
+                        .board = {[](void* info) { return *static_cast<shell::BoardInfo*>(info); }, &board_},
                         .arena = &arena_,
                         .power = {[] { return bsp::Error::not_supported_by_firmware; },
                                   [] { return bsp::Error::not_supported_by_firmware; }},

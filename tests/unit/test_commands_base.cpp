@@ -59,6 +59,10 @@ bsp::Error refuse_reboot() {
   return bsp::Error::firmware_call_failed;
 }
 
+shell::BoardSource source_of(shell::BoardInfo& board) {
+  return {[](void* info) { return *static_cast<shell::BoardInfo*>(info); }, &board};
+}
+
 } // namespace
 
 TEST_GROUP(BaseCommands) {
@@ -113,7 +117,7 @@ TEST(BaseCommands, VersionNamesBuildAndCompiler) {
 }
 
 TEST(BaseCommands, BoardPrintsWhatIsKnown) {
-  const shell::MemoryRange memory[] = {{0x80000000, 128 << 20}};
+  const bsp::MemoryRange memory[] = {{0x80000000, 128 << 20}};
   shell::BoardInfo board{.board = "qemu-virt",
                          .model = "riscv-virtio,qemu",
                          .isa = "rv64imafdc",
@@ -128,7 +132,7 @@ TEST(BaseCommands, BoardPrintsWhatIsKnown) {
   board.sbi_impl_id = 1;
   board.sbi_impl_version = 1 << 16 | 1;
   board.boot_us = 1234;
-  fixture.system.board = &board;
+  fixture.system.board = source_of(board);
   STRCMP_EQUAL("board qemu-virt\nmodel riscv-virtio,qemu\nhart 1\nharts 4\nisa rv64imafdc\nmmu sv39\n"
                "timebase 10000000 Hz\nmemory 0x80000000 to 0x87ffffff (131072 KiB)\n"
                "image 0x80200000 to 0x8021ffff (128 KiB)\nconsole ns16550a /soc/serial@10000000\nsbi 1.0\n"
@@ -137,19 +141,19 @@ TEST(BaseCommands, BoardPrintsWhatIsKnown) {
 }
 
 TEST(BaseCommands, BoardSaysUnknownForWhatIsNot) {
-  const shell::BoardInfo board{};
-  fixture.system.board = &board;
+  shell::BoardInfo board{};
+  fixture.system.board = source_of(board);
   const std::string output = run("board");
   CHECK(output.find("model unknown\n") != std::string::npos);
   CHECK(output.find("firmware SBI implementation 0 version 0x0\n") != std::string::npos);
-  fixture.system.board = nullptr;
+  fixture.system.board = {};
   STRCMP_EQUAL("error: board: nothing is known\n", run("board").c_str());
 }
 
 TEST(BaseCommands, BoardShowsNoControlCharactersOfTheTree) {
-  const shell::BoardInfo board{
+  shell::BoardInfo board{
       .board = "host", .model = "\x1b[31mred\n\x7f\xff", .isa = "rv64\a", .memory = {}, .mmu = "", .console = ""};
-  fixture.system.board = &board;
+  fixture.system.board = source_of(board);
   const std::string output = run("board");
   CHECK(output.find("model ?[31mred???\n") != std::string::npos);
   CHECK(output.find("isa rv64?\n") != std::string::npos);

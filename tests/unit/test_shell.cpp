@@ -148,6 +148,15 @@ TEST(Shell, PromptsAndRunsALine) {
   STRCMP_EQUAL("  \r\nnetbsp> ", fixture.type("  \r").c_str());
 }
 
+TEST(Shell, ShowsTheFirstPromptBeforeAnythingElse) {
+  fixture.background.on_poll = [&] { announce("link is up"); };
+  fixture.shell->open();
+  STRCMP_EQUAL("netbsp> ", fixture.console.take_output().c_str());
+  CHECK_EQUAL(0, fixture.background.polls);
+  (void)fixture.shell->step();
+  STRCMP_EQUAL("\r\n# link is up\r\nnetbsp> ", fixture.console.take_output().c_str());
+}
+
 TEST(Shell, AnswersAMistakeInOneLineThatNamesItAndTheWayToHelp) {
   STRCMP_EQUAL("error: nett: command not found (try 'help')\n", run("nett").c_str());
   STRCMP_EQUAL("error: net: no subcommand 'foo' (try 'help net')\n", run("net foo").c_str());
