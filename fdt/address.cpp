@@ -66,6 +66,8 @@ Result<RegList> reg_list(const Node& node, const Lineage& line) {
   return RegList{*reg, *cells, reg->bytes().size() / entry_size};
 }
 
+} // namespace
+
 Result<Region> bus_reg(const Node& node, const Lineage& line, std::size_t index) {
   const auto list = reg_list(node, line);
   if (!list) return fail(list.error());
@@ -77,14 +79,15 @@ Result<Region> bus_reg(const Node& node, const Lineage& line, std::size_t index)
   return region;
 }
 
-} // namespace
-
 Result<Region> bus_reg(const Node& node, std::size_t index) {
   return bus_reg(node, Lineage{node}, index);
 }
 
 Result<Region> reg(const Node& node, std::size_t index) {
-  const Lineage line{node};
+  return reg(node, Lineage{node}, index);
+}
+
+Result<Region> reg(const Node& node, const Lineage& line, std::size_t index) {
   auto region = bus_reg(node, line, index);
   for (int depth = line.depth() - 1; region && depth > 0; depth--) {
     const Node bus = line.at(depth);

@@ -25,6 +25,10 @@ struct Region {
 /// region, ends in not_translatable, a `ranges` of broken length in bad_length). A region never wraps past 2^64.
 [[nodiscard]] Result<Region> reg(const Node& node, std::size_t index = 0);
 
+/// Both for who asks for several entries: `line` is Lineage{node}.
+[[nodiscard]] Result<Region> bus_reg(const Node& node, const Lineage& line, std::size_t index);
+[[nodiscard]] Result<Region> reg(const Node& node, const Lineage& line, std::size_t index);
+
 /// Number of entries of `reg`; 0 if it is absent or malformed.
 [[nodiscard]] std::size_t reg_count(const Node& node);
 

@@ -30,9 +30,10 @@ void append(RegionList& list, std::span<Region> out, Region region) {
 
 /// Every entry of a node's `reg`, by one of the two readers of it.
 void append_node(RegionList& list, std::span<Region> out, const Node& node,
-                 Result<Region> (*read)(const Node&, std::size_t)) {
+                 Result<Region> (*read)(const Node&, const Lineage&, std::size_t)) {
+  const Lineage line{node};
   for (std::size_t index = 0;; index++) {
-    const auto region = read(node, index);
+    const auto region = read(node, line, index);
     if (region) {
       append(list, out, *region);
       continue;

@@ -86,9 +86,9 @@ bool at_property(const std::byte*& at) {
   return tag_at(at) == FDT_PROP;
 }
 
-/// Whether `text`, which is terminated, starts with `start`.
+/// Whether `text`, which is terminated, starts with `start`. A zero in that would end the comparison too soon.
 bool starts_with(const char* text, std::string_view start) {
-  return std::strncmp(text, start.data(), start.size()) == 0;
+  return std::strncmp(text, start.data(), start.size()) == 0 && start.find('\0') == std::string_view::npos;
 }
 
 bool equals(const char* text, std::string_view other) {
@@ -98,10 +98,11 @@ bool equals(const char* text, std::string_view other) {
 /// Whether what stands at `offset` of a structure block of `size` bytes is no property, or one whose value ends inside.
 /// Before libfdt sees it: up to version 1.6 its sums overflow on a length over 2^31.
 bool length_fits(const std::byte* structure, std::size_t offset, std::size_t size) {
-  if (offset > size || size - offset < property_header_size) return true; // which libfdt finds out
-  const std::byte* const at = structure + offset;
-  return fdt32_to_cpu(header_at(at)->tag) != FDT_PROP ||
-         fdt32_to_cpu(header_at(at)->len) <= size - offset - property_header_size;
+  if (offset > size || size - offset < FDT_TAGSIZE) return true; // which libfdt finds out
+  const struct fdt_property* const property = header_at(structure + offset);
+  if (fdt32_to_cpu(property->tag) != FDT_PROP) return true;
+  const std::size_t room = size - offset;
+  return room >= property_header_size && fdt32_to_cpu(property->len) <= room - property_header_size;
 }
 
 /// One root node, everything inside it, nothing behind it but the end tag.

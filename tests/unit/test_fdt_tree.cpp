@@ -153,6 +153,9 @@ TEST(FdtStructure, RejectsPropertyLengthsThatRunOffOrWrapAround) {
   for (const std::uint32_t length : {0xffffffe8u, 0xfffffff4u, 0xfffffff8u, 0xfffffffcu, 0xffffffffu})
     CHECK(structure_error({begin_node, 0, prop, length, 0, end_node, end}) == Error::bad_structure);
   CHECK(structure_error({begin_node, 0, prop, 0}) == Error::bad_structure);
+  // The offset of its name would be the first word of the strings.
+  for (const std::uint32_t length : {0u, 4u, 0xfffffff4u, 0xfffffffcu})
+    CHECK(structure_error({begin_node, 0, prop, length}, {"\0\0\0\0", 4}) == Error::bad_structure);
 }
 
 TEST(FdtStructure, RejectsPropertyNamesOutsideTheStrings) {
@@ -227,6 +230,14 @@ TEST(FdtNode, FindsPropertiesByNameAndByIndex) {
   CHECK(uart.property_at(3).has_value());
   CHECK(!uart.property_at(4));
   CHECK(!uart.property_at(SIZE_MAX));
+}
+
+TEST(FdtNode, ReadsNothingBehindANameThatEndsSooner) {
+  using namespace std::string_view_literals;
+  const Node uart = node_at(tree, "/soc/serial@10000000");
+  CHECK(fails_with(uart.property("reg\0\0\0\0\0\0\0\0"sv), Error::no_such_property));
+  CHECK(!uart.is_compatible("ns16550a\0x"sv));
+  CHECK(!tree.root().child("soc\0"sv));
 }
 
 TEST(FdtNode, KeepsAPropertysNameWhenTheCallersIsGone) {
