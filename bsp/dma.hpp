@@ -61,7 +61,7 @@ class DmaBuffer {
 /// Hands out blocks of one contiguous range. Not safe in interrupt context.
 class DmaArena {
  public:
-  enum class Content : std::uint8_t { zeros, as_found }; ///< as_found: for what is written before anybody reads it
+  enum class Content : std::uint8_t { zeros, as_found }; ///< as_found: whatever was there before
   constexpr DmaArena() = default;
   /// `memory` as the CPU sees it, `bus` the address of its first byte as devices see it.
   constexpr DmaArena(std::span<std::byte> memory, BusAddress bus) : memory_{memory}, bus_{bus} {}

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <utility>
 
 #include "bsp/barrier.hpp"
 #include "bsp/clock.hpp"
@@ -34,8 +33,8 @@ constexpr std::byte ack_unwritten{0xff};
 } // namespace
 
 Result<void> ControlQueue::allocate(bsp::DmaArena& arena, const virtio::RingShape& shape) {
-  TRY(ring_.allocate(arena, shape));
-  TRY(arena.allocate(memory_, memory_bytes, 64));
+  if (!ring_.is(shape.packed)) TRY(ring_.allocate(arena, shape));
+  if (memory_.data() == nullptr) TRY(arena.allocate(memory_, memory_bytes, 64));
   return {};
 }
 

@@ -37,9 +37,9 @@ class ControlQueue {
   static constexpr std::size_t max_data = 1024;
   static constexpr std::size_t max_answer = 1024;
 
-  /// Takes memory for a ring and for commands from the arena; a reset keeps both. Error::out_of_dma_memory.
+  /// Takes memory for a ring of this format and for commands from the arena, as far as it has none yet; a reset keeps
+  /// both. Error::out_of_dma_memory.
   [[nodiscard]] bsp::Result<void> allocate(bsp::DmaArena& arena, const virtio::RingShape& shape);
-  [[nodiscard]] bool allocated() const { return memory_.data() != nullptr; }
 
   virtio::Ring& ring() { return ring_; }
   [[nodiscard]] const virtio::Ring& ring() const { return ring_; }

@@ -100,15 +100,13 @@ void VirtioNet::set_up_control() {
 }
 
 Result<void> VirtioNet::enable_control() {
-  const bool packed = accepted_.has(Feature::ring_packed);
-  if (!control_.allocated() || control_.ring().packed() != packed)
-    TRY(control_.allocate(*config_.arena, ring_shape(ControlQueue::ring_size, 0)));
+  TRY(control_.allocate(*config_.arena, ring_shape(ControlQueue::ring_size, 0)));
   virtio::Ring& ring = control_.ring();
   // 5.1.2: behind the last pair that is possible, and that is one unless more were negotiated.
   const bool several = accepted_.has(Feature::net_mq) || accepted_.has(Feature::net_rss);
   const std::uint16_t index = virtio_net::control_queue(several ? limits_.max_queue_pairs : std::uint16_t{1});
   const std::uint16_t size_max = TRY(transport_.max_queue_size(index));
-  const std::uint16_t size = std::min(packed ? size_max : std::bit_floor(size_max), ring.capacity());
+  const std::uint16_t size = std::min(ring.packed() ? size_max : std::bit_floor(size_max), ring.capacity());
   if (size < ControlQueue::min_ring_size) return bsp::fail(Error::queue_too_small);
   ring.restart({.index = index,
                 .size = size,

@@ -209,6 +209,7 @@ Result<void> VirtioNet::allocate() {
     // An odd number of cache lines from one to the next: else all the headers, which is what everybody looks at, would
     // compete for the few sets of a cache that lines a power of two apart can lie in.
     rx_stride_ = rx_buffer_bytes_ | 64;
+    // Not cleared: nothing of it is a frame but what the device says that it wrote.
     const std::size_t buffers = std::min<std::size_t>(limit, receive_budget() / rx_buffer_bytes_);
     TRY(arena.allocate(rx_memory_, buffers * rx_stride_, 4096, bsp::DmaArena::Content::as_found));
     carve_tables(limit);

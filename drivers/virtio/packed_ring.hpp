@@ -32,7 +32,7 @@ class PackedRing {
  public:
   static constexpr std::uint16_t max_capacity = 16384;
 
-  /// A ring without memory: only good for being assigned to.
+  /// A ring without memory: only good for being replaced.
   PackedRing() = default;
 
   /// Takes memory for a ring of up to `capacity` entries (1 to max_capacity, any number), and for an indirect table of

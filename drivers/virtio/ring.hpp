@@ -33,7 +33,7 @@ class Ring {
   template <class Function> [[gnu::always_inline]] decltype(auto) visit(Function&& function) {
     if (PackedRing* const packed = std::get_if<PackedRing>(&ring_)) return function(*packed);
     SplitRing* const split = std::get_if<SplitRing>(&ring_);
-    if (split == nullptr) __builtin_unreachable(); // no assignment to it can fail
+    if (split == nullptr) __builtin_unreachable(); // it always holds one of them
     return function(*split);
   }
   template <class Function> decltype(auto) visit(Function&& function) const {

@@ -41,7 +41,7 @@ class SplitRing {
   /// Half of what the standard allows (2.7).
   static constexpr std::uint16_t max_capacity = 16384;
 
-  /// A ring without memory: only good for being assigned to.
+  /// A ring without memory: only good for being replaced.
   SplitRing() = default;
 
   /// Takes memory for a ring of up to `capacity` entries (a power of two, at most max_capacity), and for an indirect

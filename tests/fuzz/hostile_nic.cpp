@@ -17,13 +17,15 @@ constexpr std::uint64_t ticks_per_look = 10'000; ///< a millisecond: a wait for 
 constexpr std::uint64_t longest_call_us = 20'000'000;
 constexpr std::size_t large_receive_budget = 16 * std::size_t{65'600}; ///< for super-frames in one buffer each
 
-/// DMA memory; each allocation is zeroed by the arena, so that one run leaves nothing for the next.
+/// DMA memory, cleared, so that one run leaves nothing for the next.
 std::span<std::byte> dma_memory() {
   struct alignas(4096) Page {
     std::byte bytes[4096];
   };
   static std::vector<Page> pages(1024);
-  return {pages.data()->bytes, pages.size() * sizeof(Page)};
+  const std::span<std::byte> all{pages.data()->bytes, pages.size() * sizeof(Page)};
+  std::ranges::fill(all, std::byte{0});
+  return all;
 }
 
 /// No call of the driver takes longer than a few timeouts.

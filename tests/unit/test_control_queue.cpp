@@ -355,7 +355,10 @@ TEST(ControlQueue, NeedsMemory) {
   bsp::DmaArena arena{little, bsp::BusAddress{0x1000}};
   ControlQueue queue;
   CHECK(error_of(queue.allocate(arena, {.capacity = 32})) == Error::out_of_dma_memory); // for the ring
-  CHECK(error_of(queue.allocate(arena, {.capacity = 2})) == Error::out_of_dma_memory);  // for the commands
-  CHECK(!queue.allocated());
+  CHECK_EQUAL(0, arena.used());
+  CHECK(error_of(queue.allocate(arena, {.capacity = 2})) == Error::out_of_dma_memory); // for the commands
+  const std::size_t used = arena.used();
+  CHECK(error_of(queue.allocate(arena, {.capacity = 2})) == Error::out_of_dma_memory);
+  CHECK_EQUAL(used, arena.used()); // it has its ring already
   CHECK(error_of(queue.execute(3, 0, {})) == Error::queue_not_available);
 }
