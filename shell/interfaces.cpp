@@ -53,7 +53,7 @@ void Interfaces::note_slot(const virtio::MmioSlot& slot) {
     return;
   }
   slots_[slot_count_] = {slot.base, slot.version, slot.device_id, {}, reason};
-  if (reason.empty()) candidates_[candidate_count_++] = {slot_count_, slot, UINT_MAX};
+  if (reason.empty()) candidates_[candidate_count_++] = {slot_count_, slot};
   slot_count_++;
 }
 

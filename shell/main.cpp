@@ -166,7 +166,8 @@ extern "C" [[noreturn]] void netbsp_main(std::uint64_t hart, const void* dtb) {
   App& app = *new (app_storage) App{};
 
   const fdt::Result<fdt::Tree> parsed = fdt::Tree::create(dtb);
-  const fdt::Tree* const tree = app.tree = parsed ? &*parsed : nullptr;
+  const fdt::Tree* const tree = parsed ? &*parsed : nullptr;
+  app.tree = tree;
   app.hart = hart;
   std::optional<irqchip::Controller> controller;
   if (tree != nullptr) {

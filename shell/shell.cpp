@@ -49,10 +49,7 @@ void Shell::run() {
 
 bool Shell::step() {
   serve();
-  const bool was_open = prompt_open_;
-  if (!prompt_open_) {
-    open();
-  } else if (announcements_waiting()) {
+  if (announcements_waiting()) {
     editor_.suspend();
     print_announcements();
     editor_.resume();
@@ -63,7 +60,7 @@ bool Shell::step() {
     handle(editor_.feed(character));
     count++;
   }
-  return !was_open || count > 0;
+  return count > 0;
 }
 
 void Shell::open() {
@@ -72,7 +69,6 @@ void Shell::open() {
   console_.start_line();
   print_announcements();
   editor_.begin();
-  prompt_open_ = true;
 }
 
 void Shell::handle(LineEditor::Event event) {
@@ -82,7 +78,6 @@ void Shell::handle(LineEditor::Event event) {
   }
   list_on_tab_ = false;
   if (event == LineEditor::Event::none) return;
-  prompt_open_ = false;
   if (event == LineEditor::Event::line) {
     serve(); // what happened before the line came is known to its command, however fast lines follow each other
     take_line();

@@ -31,11 +31,12 @@ class Shell final : public Session {
   Shell(const Shell&) = delete;
   Shell& operator=(const Shell&) = delete;
 
-  /// The first prompt, once. Whatever else there is to do can wait until then.
+  /// A prompt, and before it what was announced. Once before run() or step(): the first one need not wait for the
+  /// background's turn.
   void open();
   /// The loop: step(), and sleep when there is nothing to do.
   [[noreturn]] void run();
-  /// One turn: background, prompt, announcements, a batch of typed characters. False if there was nothing to do.
+  /// One turn: background, announcements, a batch of typed characters. False if none was typed.
   bool step();
 
   /// Queues a line (at most 200 characters of it) that comes by itself; printed behind "# " as soon as the console is
@@ -88,7 +89,6 @@ class Shell final : public Session {
   LineStore<4096, 64> announcements_{};
   std::size_t lost_announcements_{0};
   std::size_t interface_in_use_{0};
-  bool prompt_open_{false};
   bool interrupted_{false}; ///< Ctrl-C was typed while this command runs
   bool list_on_tab_{false}; ///< the last key was a Tab that could add nothing
   std::size_t repeat_size_{0};

@@ -142,6 +142,7 @@ class Machine {
   Machine& operator=(const Machine&) = delete;
 
   void run() {
+    shell_->open();
     while (shell_->step()) {
     }
     // Twice: the first may end an escape sequence that was typed in part.

@@ -32,6 +32,7 @@ struct NetShell {
     fake_clock().ticks = bsp::clock::us_to_ticks(12'000'000);
     system.interfaces = std::span{devices}.first(count);
     bsp::log::set_sink(shell::Shell::log_sink, shell.get());
+    shell->open();
   }
   ~NetShell() {
     bsp::log::set_sink(nullptr, nullptr);

@@ -38,7 +38,9 @@ class FakeBackground final : public shell::Background {
 /// Set `system` up before the first run(); `tables` must outlive the fixture.
 struct ShellFixture {
   explicit ShellFixture(std::span<const shell::CommandTable> tables)
-      : shell{std::make_unique<shell::Shell>(system, background, tables)} {}
+      : shell{std::make_unique<shell::Shell>(system, background, tables)} {
+    shell->open();
+  }
 
   /// Everything that the console got for the characters typed, as they are (prompt, echo, CR LF).
   std::string type(std::string_view text) {
