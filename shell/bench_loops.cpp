@@ -14,13 +14,15 @@ namespace {
 
 /// Batches between two looks at everything else, if there is no reason to sleep.
 constexpr std::size_t round_batches = 16;
-/// They take about as long as to sleep and wake up: tens of microseconds.
-constexpr unsigned looks_instead_of_sleep = 150;
+/// They take somewhat longer than to sleep and wake up: a device that needs less for a batch is never slept over.
+constexpr unsigned looks_instead_of_sleep = 300;
 /// A millisecond or so: longer than the device's side takes to fetch more.
 constexpr unsigned looks_for_frames = 20'000;
 /// A tenth of a millisecond or so: several times what a device that has a core of its own takes to send an answer.
 constexpr unsigned looks_at_answers = 1000;
-/// Once a device took longer than that, so many answers go out before it is watched again.
+/// Between two looks whether another frame has come meanwhile.
+constexpr unsigned looks_between_frames = 16;
+/// Once a device took longer than that, it is not watched for so many answers, or batches of them.
 constexpr unsigned answers_unwatched = 512;
 /// Between two decisions whether to sleep or to look on.
 constexpr unsigned waits_of_a_way = 16;
@@ -296,9 +298,10 @@ void EchoLoop::watch_answers() {
     unwatched_--;
     return;
   }
-  for (unsigned look = 0; look < looks_at_answers; look++) {
+  for (unsigned look = 1; look <= looks_at_answers; look++) {
     collect();
     if (held_ == 0) return;
+    if (look % looks_between_frames == 0 && bench_.device.work_pending()) return;
   }
   unwatched_ = answers_unwatched;
 }

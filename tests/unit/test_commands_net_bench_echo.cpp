@@ -146,6 +146,25 @@ TEST(NetBenchEcho, LooksAtEverythingElseAfterABatchOfReplies) {
   CHECK(served - served_before < 30);
 }
 
+TEST(NetBenchEcho, AnswersAFrameThatComesBeforeTheDeviceHasTheLastReply) {
+  net.net0.completes = Completes::never;
+  std::uint64_t looks = 0;
+  net.net0.on_reclaim = [&] {
+    if (net.net0.tx_in_flight() == 0) return;
+    looks++;
+    if (looks == 100) net.net0.arrive(numbered(1));
+
+    if (looks == 120) {
+      CHECK_EQUAL(2, net.net0.sends);
+      net.net0.complete(2);
+    }
+  };
+  while_idle({[this] { net.net0.arrive(numbered(0)); }});
+  run("net bench echo");
+  STRCMP_EQUAL("2", values["frames"].c_str());
+  CHECK_EQUAL(120, looks);
+}
+
 // Its thread may be waiting for this hart's core.
 TEST(NetBenchEcho, LeavesADeviceThatTakesLongAloneForAWhile) {
   net.net0.completes = Completes::never;
