@@ -24,7 +24,7 @@ std::span<std::byte> dma_memory() {
   };
   static std::vector<Page> pages(1024);
   const std::span<std::byte> all{pages.data()->bytes, pages.size() * sizeof(Page)};
-  std::ranges::fill(all, std::byte{0});
+  std::memset(all.data(), 0, all.size());
   return all;
 }
 
