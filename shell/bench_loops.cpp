@@ -26,6 +26,8 @@ constexpr unsigned looks_between_frames = 16;
 constexpr unsigned answers_unwatched = 512;
 /// Between two decisions whether to sleep or to look on.
 constexpr unsigned waits_of_a_way = 16;
+/// Of so many of these decisions one is for the slower way, which may have become the quicker one.
+constexpr unsigned ways_between_trials = 64;
 
 /// Frame data starts at even addresses, whatever the size of the header before it.
 std::uint16_t* half_words(std::byte* at) {
@@ -112,7 +114,7 @@ void TxLoop::choose_way() {
     way_cost_[looks_on_] = (now - chosen_at_) * 1024 / (bench_.frames - done_then_);
   chosen_at_ = now;
   done_then_ = bench_.frames;
-  const bool try_other = waits_ % (16 * waits_of_a_way) == 1;
+  const bool try_other = waits_ % (ways_between_trials * waits_of_a_way) == 1;
   looks_on_ = (way_cost_[true] < way_cost_[false]) != try_other;
 }
 
