@@ -22,7 +22,7 @@ constexpr unsigned looks_for_frames = 20'000;
 constexpr unsigned looks_at_answers = 1000;
 /// Between two looks whether another frame has come meanwhile.
 constexpr unsigned looks_between_frames = 16;
-/// Once a device took longer than that, it is not watched for so many answers, or batches of them.
+/// Once a device took longer than that, it is not watched for so many answers (or batches, if several go out at once).
 constexpr unsigned answers_unwatched = 512;
 /// Between two decisions whether to sleep or to look on.
 constexpr unsigned waits_of_a_way = 16;

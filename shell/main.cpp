@@ -190,7 +190,8 @@ extern "C" [[noreturn]] void netbsp_main(std::uint64_t hart, const void* dtb) {
                              .mac_seed = clock::now_ticks() * 0x9e3779b97f4a7c15});
   }
 
-  bsp::DmaBuffer capture; // of the arena, though no device reaches for it: it is the only memory of this size
+  // Of the arena, though no device reaches for it: it is the only memory of this size. Without it nothing is captured.
+  bsp::DmaBuffer capture;
   static_cast<void>(app.arena.allocate(capture, board::capture_bytes, 64, bsp::DmaArena::Content::as_found));
   shell::NetService service{app.interfaces.devices(), capture.bytes()};
   shell::System system{.console = *app.console.device,

@@ -33,7 +33,7 @@ constexpr std::byte ack_unwritten{0xff};
 } // namespace
 
 Result<void> ControlQueue::allocate(bsp::DmaArena& arena, const virtio::RingShape& shape) {
-  if (!ring_.is(shape.packed)) TRY(ring_.allocate(arena, shape));
+  TRY(ring_.allocate(arena, shape));
   if (memory_.data() == nullptr) TRY(arena.allocate(memory_, memory_bytes, 64));
   return {};
 }

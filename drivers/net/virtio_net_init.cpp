@@ -198,10 +198,9 @@ virtio::RingShape VirtioNet::ring_shape(std::uint16_t capacity, std::uint16_t in
 // longer offers packed rings gets new ones.
 Result<void> VirtioNet::allocate() {
   const std::uint16_t limit = ring_capacity();
-  const bool packed = accepted_.has(Feature::ring_packed);
   bsp::DmaArena& arena = *config_.arena;
-  if (!rx_.ring.is(packed)) TRY(rx_.ring.allocate(arena, ring_shape(limit, 0)));
-  if (!tx_.ring.is(packed)) TRY(tx_.ring.allocate(arena, ring_shape(limit, max_tx_segments + 1)));
+  TRY(rx_.ring.allocate(arena, ring_shape(limit, 0)));
+  TRY(tx_.ring.allocate(arena, ring_shape(limit, max_tx_segments + 1)));
   if (rx_memory_.data() == nullptr) {
     TRY(arena.allocate(tx_headers_, limit * header_room, 64));
     TRY(arena.allocate(tables_, table_bytes(limit), 64));

@@ -30,6 +30,7 @@ Result<MmioIdentity> identify_mmio(std::uintptr_t base, std::uint32_t& version) 
 }
 
 MmioCommon::MmioCommon(std::uintptr_t base, std::uint32_t interrupt) : regs_{base}, interrupt_{interrupt} {
+  // Not by {fmt}: that is much code to run for the first time before the prompt.
   constexpr std::string_view kind = "virtio-mmio@";
   char* const start = name_.data();
   const auto end = std::to_chars(start + kind.copy(start, kind.size()), start + name_.size(), base, 16).ptr;

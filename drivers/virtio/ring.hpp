@@ -18,14 +18,13 @@ class Ring {
  public:
   static constexpr std::uint16_t max_capacity = SplitRing::max_capacity;
 
-  /// Becomes a new ring of this shape, which needs a restart(); what it was before goes back to the arena. Stays as it
-  /// is on failure. Error::out_of_dma_memory, invalid_argument.
+  /// Becomes a new ring of this shape, which needs a restart(), unless it has memory and is of that format; what it was
+  /// before goes back to the arena. Stays as it is on failure. Error::out_of_dma_memory, invalid_argument.
   [[nodiscard]] bsp::Result<void> allocate(bsp::DmaArena& arena, const RingShape& shape) {
+    if (capacity() != 0 && packed() == shape.packed) return {};
     return shape.packed ? become(PackedRing::create(arena, shape.capacity, shape.indirect_entries))
                         : become(SplitRing::create(arena, shape.capacity, shape.alignment, shape.indirect_entries));
   }
-  /// Whether it has memory, and is of this format.
-  [[nodiscard]] bool is(bool packed_format) const { return capacity() != 0 && packed() == packed_format; }
 
   [[nodiscard]] bool packed() const { return std::holds_alternative<PackedRing>(ring_); }
 
